@@ -1,0 +1,22 @@
+//! The files of a project, parsed strictly.
+//!
+//! `sabot.yaml` holds the settings and may list streams and tables; `streams/*.yaml`, `tables/*.yaml` and
+//! `agents/*.yaml` hold one each. Unknown keys, duplicate names and values out of range are errors that name file, line,
+//! column and the nearest valid spelling. What comes out of [`Project::load`] needs no further checking of form;
+//! whether SQL plans and files exist is for those who know SQL and files.
+
+mod agent;
+mod error;
+mod project;
+mod settings;
+mod source;
+mod yaml;
+
+pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late, LateTo, Output};
+pub use error::ConfigError;
+pub use project::Project;
+pub use settings::{Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds};
+pub use source::{Backend, FileFormat, FileSource, KeyColumns, OnError, Retention, StreamConfig, TableConfig};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! `sabot.yaml`'s settings: defaults, file, environment and flags, and where each value came from.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ConfigError;
+use crate::suggest;
+use crate::units::{Size, Span};
+
+/// Everything a project can set for the server as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the API and the UI listen.
+    pub server: Server,
+    /// Limits and pace of the process.
+    pub performance: Performance,
+    /// Sabot's own traces and metrics.
+    pub telemetry: Telemetry,
+    /// What counts as slow.
+    pub thresholds: Thresholds,
+}
+
+/// Where the API and the UI listen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address; anything but loopback is refused unless `up --insecure` allows it.
+    pub bind: IpAddr,
+    /// Port; 0 takes any free one.
+    pub port: u16,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { bind: IpAddr::from([127, 0, 0, 1]), port: 8_000 }
+    }
+}
+
+/// Limits and pace of the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Performance {
+    /// One memory budget for the process, in MiB.
+    pub max_memory_mb: u64,
+    /// Threads that process batches; 0 is one per core.
+    pub workers: usize,
+    /// Time between two barriers of an agent.
+    pub commit_interval: Span,
+    /// Output of one epoch after which a barrier comes early.
+    pub commit_bytes: Size,
+}
+
+impl Default for Performance {
+    fn default() -> Self {
+        Self {
+            max_memory_mb: 1_024,
+            workers: 0,
+            commit_interval: Span(std::time::Duration::from_millis(100)),
+            commit_bytes: Size(32 << 20),
+        }
+    }
+}
+
+/// Sabot's own traces and metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// Whether spans are recorded at all.
+    pub enabled: bool,
+    /// `service.name` of Sabot's own spans.
+    pub service_name: String,
+    /// Share of traces recorded, 0 to 1.
+    pub sample_rate: f64,
+    /// How long and how much is kept.
+    pub storage: TelemetryStorage,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { enabled: true, service_name: "sabot".to_owned(), sample_rate: 1.0, storage: TelemetryStorage::default() }
+    }
+}
+
+/// How long and how much telemetry is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryStorage {
+    /// Blocks older than this go.
+    pub retention: Span,
+    /// Oldest blocks go when all together are larger than this.
+    pub max_bytes: Size,
+}
+
+impl Default for TelemetryStorage {
+    fn default() -> Self {
+        Self { retention: Span(std::time::Duration::from_secs(7 * 86_400)), max_bytes: Size(1 << 30) }
+    }
+}
+
+/// What counts as slow, in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// A trace.
+    pub slow_ms: f64,
+    /// A database call.
+    pub database_ms: f64,
+    /// A cache access.
+    pub cache_ms: f64,
+    /// A call to another service.
+    pub external_ms: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { slow_ms: 1_000.0, database_ms: 100.0, cache_ms: 50.0, external_ms: 2_000.0 }
+    }
+}
+
+/// Where a setting's value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The project's `sabot.yaml`.
+    File,
+    /// This environment variable.
+    #[serde(untagged)]
+    Environment(String),
+}
+
+/// Variables named in the telemetry contract, oldest first: a later one wins.
+const NAMED_VARIABLES: [(&str, &str); 4] = [
+    ("OTEL_SERVICE_NAME", "telemetry.service_name"),
+    ("SABOT_SERVICE_NAME", "telemetry.service_name"),
+    ("SABOT_TELEMETRY_ENABLED", "telemetry.enabled"),
+    ("SABOT_SAMPLE_RATE", "telemetry.sample_rate"),
+];
+
+/// Effective settings and the origin of each key.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsSource {
+    /// The effective settings.
+    pub settings: Settings,
+    /// Dotted key to origin, for keys that are not defaults.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+impl SettingsSource {
+    /// Lays the environment over settings read from a file. `in_file` is what the file sets, as a tree.
+    pub(super) fn resolve(
+        from_file: Settings,
+        in_file: &Value,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut origins = BTreeMap::new();
+        for_each_leaf(in_file, "", &mut |key, _| {
+            origins.insert(key.to_owned(), Origin::File);
+        });
+        let mut settings = from_file;
+        for (variable, key, text) in overrides(environment) {
+            settings = with_override(&settings, &variable, &key, &text)?;
+            origins.insert(key, Origin::Environment(variable));
+        }
+        let checked = settings.check();
+        let source = Self { settings, origins };
+        checked.map_err(|(key, problem)| match source.origins.get(key) {
+            Some(Origin::Environment(variable)) => ConfigError::of_file(variable, problem),
+            _ => ConfigError::of_file("sabot.yaml", problem),
+        })?;
+        Ok(source)
+    }
+
+    /// Every key with its value and origin, in order.
+    pub fn entries(&self) -> Vec<(String, Value, Origin)> {
+        let tree = serde_json::to_value(&self.settings).unwrap_or(Value::Null);
+        let mut entries = Vec::new();
+        for_each_leaf(&tree, "", &mut |key, value| {
+            let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
+            entries.push((key.to_owned(), value.clone(), origin));
+        });
+        entries
+    }
+}
+
+impl Settings {
+    /// Values out of range: the key and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if !(0.0..=1.0).contains(&self.telemetry.sample_rate) {
+            let rate = self.telemetry.sample_rate;
+            return Err(("telemetry.sample_rate", format!("telemetry.sample_rate: {rate} is not between 0 and 1")));
+        }
+        if self.performance.commit_interval.0.is_zero() {
+            return Err((
+                "performance.commit_interval",
+                "performance.commit_interval: must be longer than 0".to_owned(),
+            ));
+        }
+        if self.performance.max_memory_mb < 64 {
+            let given = self.performance.max_memory_mb;
+            return Err((
+                "performance.max_memory_mb",
+                format!("performance.max_memory_mb: {given} is below the least, 64"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Which key each set variable speaks of: `(variable, key, value)`.
+fn overrides(environment: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String, String)> {
+    let environment: BTreeMap<String, String> =
+        environment.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    let named = NAMED_VARIABLES.iter().filter_map(|(variable, key)| {
+        Some(((*variable).to_owned(), (*key).to_owned(), environment.get(*variable)?.clone()))
+    });
+    let general = environment.iter().filter_map(|(variable, value)| {
+        let path = variable.strip_prefix("SABOT_")?;
+        path.contains("__").then(|| (variable.clone(), path.to_lowercase().replace("__", "."), value.clone()))
+    });
+    named.chain(general).collect()
+}
+
+fn with_override(settings: &Settings, variable: &str, key: &str, text: &str) -> Result<Settings, ConfigError> {
+    let fail = |problem: String| ConfigError::of_file(variable, problem);
+    let mut tree = serde_json::to_value(settings).map_err(|error| fail(error.to_string()))?;
+    let pointer = format!("/{}", key.replace('.', "/"));
+    let Some(slot) = tree.pointer_mut(&pointer).filter(|slot| !slot.is_object()) else {
+        let mut keys = Vec::new();
+        for_each_leaf(&tree, "", &mut |known, _| keys.push(known.to_owned()));
+        let near = suggest::hint(key, keys.iter().map(String::as_str));
+        return Err(fail(format!("there is no setting {key}{near}")));
+    };
+    *slot = match slot {
+        Value::String(_) => Value::String(text.to_owned()),
+        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+    };
+    serde_json::from_value(tree).map_err(|error| fail(format!("{key}: {error}")))
+}
+
+fn for_each_leaf(tree: &Value, prefix: &str, visit: &mut impl FnMut(&str, &Value)) {
+    match tree {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                for_each_leaf(value, &path, visit);
+            }
+        }
+        leaf => visit(prefix, leaf),
+    }
+}

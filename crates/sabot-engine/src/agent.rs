@@ -1,0 +1,430 @@
+//! An agent: from its declaration to a running job.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use sabot_common::clock::SharedClock;
+use sabot_common::config::{AgentConfig, LateTo, Output};
+use sabot_runtime::exchange::Partitioner;
+use sabot_runtime::{
+    Chain, JobError, JobMetrics, JobOptions, JobSpec, JobStats, Operator, Route, Sink, Source, StageSpec,
+};
+use sabot_sql::{Aggregation, Plan, Planner, Relation, Step};
+use sabot_store::{CommitRecord, Disk, Store, StreamKind, StreamSpec, Table, TableSpec};
+use sabot_telemetry::{Registry, Spans};
+
+use crate::operator::{FilterProject, LookupJoin, Window, WindowSpec};
+use crate::partition::{GroupPartitioner, KeyHash, Ownership};
+use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, write_parquet};
+use crate::source::lateness::LatenessRule;
+use crate::source::observe::Observer;
+use crate::source::stream::{StreamSource, StreamSourceSpec};
+use crate::{EngineError, OperatorMetrics};
+
+/// An agent whose SQL is planned against the relations there are.
+#[derive(Debug)]
+pub struct AgentPlan {
+    /// The declaration.
+    pub config: AgentConfig,
+    /// The query.
+    pub plan: Plan,
+    /// Partitions of the input.
+    input_partitions: u32,
+    /// The input's columns, which late rows have.
+    input: StreamSpec,
+}
+
+/// What building an agent's job needs beside its plan.
+#[derive(Clone)]
+pub struct AgentContext {
+    /// Streams, tables and commits.
+    pub store: Arc<Store>,
+    /// The disk files are written to.
+    pub disk: Arc<dyn Disk>,
+    /// The project's directory, which output files are relative to.
+    pub dir: PathBuf,
+    /// Metrics.
+    pub registry: Registry,
+    /// Spans.
+    pub spans: Spans,
+    /// Time.
+    pub clock: SharedClock,
+    /// Pace of commits.
+    pub options: JobOptions,
+}
+
+impl AgentPlan {
+    /// Plans an agent. `streams` are the specs of the streams there are, by name.
+    pub fn new(
+        config: AgentConfig,
+        relations: Vec<Relation>,
+        streams: &BTreeMap<String, StreamSpec>,
+    ) -> Result<Self, EngineError> {
+        let owner = owner_of(&config);
+        let plan = Planner::new(relations).plan(&config.sql).map_err(EngineError::sql(&owner))?;
+        let input = streams.get(&plan.scan.relation).cloned().ok_or_else(|| {
+            EngineError::declaration(&owner, format!("stream \"{}\" does not exist", plan.scan.relation))
+        })?;
+        let planned = Self { config, input_partitions: input.partitions, input, plan };
+        planned.check(&owner)?;
+        Ok(planned)
+    }
+
+    fn check(&self, owner: &str) -> Result<(), EngineError> {
+        let refuse = |problem: String| Err(EngineError::declaration(owner, problem));
+        if let Output::Table { key, .. } = &self.config.output {
+            for column in key.columns() {
+                if self.plan.schema.index_of(column).is_err() {
+                    let columns = self.plan.schema.fields().iter().map(|f| f.name().as_str());
+                    let near = sabot_common::suggest::hint(column, columns);
+                    return refuse(format!("output.key: column \"{column}\" is not in the result{near}"));
+                }
+            }
+        }
+        if let Output::File(path) = &self.config.output
+            && sabot_common::config::FileFormat::of_path(path)
+                .is_none_or(|f| f == sabot_common::config::FileFormat::Csv)
+        {
+            return refuse(format!("output.file: {} must end in .parquet or .jsonl", path.display()));
+        }
+        let late_matters = self.config.late != sabot_common::config::Late::default();
+        if late_matters && self.plan.aggregation().is_none() {
+            return refuse("late: the query has no window, so no row is late; drop `late`".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Partitions of the output.
+    fn output_partitions(&self) -> u32 {
+        match self.config.output {
+            Output::Stream { partitions: Some(partitions), .. } => partitions.max(1),
+            Output::Stream { .. } | Output::Blackhole => self.input_partitions,
+            // One file, one changelog, one console.
+            Output::Table { .. } | Output::File(_) | Output::Console => 1,
+        }
+    }
+
+    /// Parallel instances that have something to do.
+    pub fn instances(&self) -> u32 {
+        let most = if self.plan.aggregation().is_some() { self.output_partitions() } else { self.input_partitions };
+        self.config.count.min(most).min(self.input_partitions).max(1)
+    }
+
+    /// The stream its results go to, if they go to one that others can read.
+    pub fn output_stream(&self) -> Option<StreamSpec> {
+        let Output::Stream { name, .. } = &self.config.output else { return None };
+        Some(self.stream_spec(name.as_str(), self.event_time(), SchemaRef::clone(&self.plan.schema)))
+    }
+
+    /// The table its results go to.
+    pub fn output_table(&self) -> Option<TableSpec> {
+        let Output::Table { name, key, backend } = &self.config.output else { return None };
+        Some(TableSpec {
+            name: name.to_string(),
+            key: key.columns().to_vec(),
+            schema: SchemaRef::clone(&self.plan.schema),
+            backend: *backend,
+        })
+    }
+
+    /// The stream its late rows go to.
+    pub fn late_stream(&self) -> Option<StreamSpec> {
+        let LateTo::Stream(name) = &self.config.late.to else { return None };
+        let input = &self.input;
+        Some(StreamSpec { name: name.to_string(), retention: None, ..input.clone() })
+    }
+
+    fn stream_spec(&self, name: &str, event_time: Option<String>, schema: SchemaRef) -> StreamSpec {
+        StreamSpec {
+            name: name.to_owned(),
+            partitions: self.output_partitions(),
+            schema,
+            event_time,
+            retention: None,
+            kind: StreamKind::Stream,
+        }
+    }
+
+    /// The result's event time: the window's start, or the input's own column where it is passed on.
+    fn event_time(&self) -> Option<String> {
+        let wanted = match self.plan.aggregation() {
+            Some(_) => sabot_sql::WINDOW_START,
+            None => self.input.event_time.as_deref()?,
+        };
+        let field = self.plan.schema.field_with_name(wanted).ok()?;
+        (field.data_type() == &sabot_sql::event_time_type()).then(|| wanted.to_owned())
+    }
+
+    /// Builds the job, at the point its last commit left it.
+    pub fn job(
+        &self,
+        generation: u64,
+        tables: &BTreeMap<String, Arc<Table>>,
+        context: &AgentContext,
+    ) -> Result<JobSpec, EngineError> {
+        let owner = owner_of(&self.config);
+        Builder { plan: self, generation, tables, context, owner }.job()
+    }
+}
+
+fn owner_of(config: &AgentConfig) -> String {
+    format!("agent \"{}\"", config.name)
+}
+
+/// Puts one agent's job together.
+struct Builder<'a> {
+    plan: &'a AgentPlan,
+    generation: u64,
+    tables: &'a BTreeMap<String, Arc<Table>>,
+    context: &'a AgentContext,
+    owner: String,
+}
+
+impl Builder<'_> {
+    fn job(&self) -> Result<JobSpec, EngineError> {
+        let agent = self.plan.config.name.to_string();
+        let record = self.context.store.last_commit(&agent);
+        let instances = self.plan.instances();
+        let exchanged = instances > 1 && self.plan.plan.aggregation().is_some();
+        let (before, after) = self.steps_around_exchange(exchanged);
+        let metrics = JobMetrics::bind(&self.context.registry, &agent, &self.plan.plan.scan.relation);
+        let first_names = names(&self.operators(before, None)?);
+        let second_names = if exchanged { names(&self.operators(after, None)?) } else { Vec::new() };
+        let stats = Arc::new(JobStats::new(&[first_names.clone(), second_names].concat()));
+        let chain = |operators, first_stat| self.chain(operators, first_stat, &stats, &metrics);
+        let mut first: Vec<(Box<dyn Source>, StageSpec)> = Vec::new();
+        let mut second = Vec::new();
+        for instance in 0..instances {
+            let source = self.source(instance, instances, record.as_ref())?;
+            let mut sinks = self.late_sink()?;
+            if !exchanged {
+                sinks.extend(self.main_sink(record.as_ref())?);
+            }
+            let ownership = exchanged.then_some(Ownership { instance, instances });
+            first.push((Box::new(source), StageSpec { chain: chain(self.operators(before, None)?, 0), sinks }));
+            if exchanged {
+                let operators = self.operators(after, ownership)?;
+                second.push(StageSpec {
+                    chain: chain(operators, first_names.len()),
+                    sinks: self.main_sink(record.as_ref())?,
+                });
+            }
+        }
+        let second = if exchanged { Some((self.partitioners(instances)?, second)) } else { None };
+        let (options, generation) = (self.context.options, self.generation);
+        Ok(JobSpec { agent, generation, first, second, stats, metrics, on_commit: self.on_commit(), options })
+    }
+
+    /// The steps before and from the aggregation on; without an exchange all are before.
+    fn steps_around_exchange(&self, exchanged: bool) -> (&[Step], &[Step]) {
+        let steps = self.plan.plan.steps.as_slice();
+        let at = steps.iter().position(|step| matches!(step, Step::Aggregate(_))).filter(|_| exchanged);
+        steps.split_at(at.unwrap_or(steps.len()))
+    }
+
+    fn chain(
+        &self,
+        operators: Vec<Box<dyn Operator>>,
+        first_stat: usize,
+        stats: &Arc<JobStats>,
+        metrics: &JobMetrics,
+    ) -> Chain {
+        let agent = Arc::from(self.plan.config.name.as_str());
+        let clock = SharedClock::clone(&self.context.clock);
+        Chain::new(operators, first_stat, agent, Arc::clone(stats), metrics.clone(), self.context.spans.clone(), clock)
+    }
+
+    fn source(
+        &self,
+        instance: u32,
+        instances: u32,
+        record: Option<&CommitRecord>,
+    ) -> Result<StreamSource, EngineError> {
+        let scan = self.plan.plan.scan.clone();
+        let observers = self.plan.config.metrics.iter();
+        let observers = observers
+            .map(|metric| {
+                Observer::compile(metric, &self.plan.input.schema, &self.context.registry)
+                    .map_err(EngineError::sql(&format!("{}: metric \"{}\"", self.owner, metric.name)))
+            })
+            .collect::<Result<_, _>>()?;
+        let lateness = self.plan.plan.aggregation().and(scan.window).map(|window| LatenessRule {
+            column: window.time_column,
+            bound_micros: self.plan.config.watermark.micros(),
+            allowed_micros: self.plan.config.late.allowed.micros(),
+        });
+        let spec = StreamSourceSpec {
+            store: Arc::clone(&self.context.store),
+            partitions: (0..self.plan.input_partitions).filter(|p| p % instances == instance).collect(),
+            lateness,
+            leading_filters: self.plan.plan.leading_filters().cloned().collect(),
+            observers: Arc::new(observers),
+            scan,
+        };
+        StreamSource::open(spec, record).map_err(EngineError::store(&self.owner))
+    }
+
+    /// Operators for a run of steps; neighbouring filters and projections are fused.
+    fn operators(&self, steps: &[Step], ownership: Option<Ownership>) -> Result<Vec<Box<dyn Operator>>, EngineError> {
+        let mut operators: Vec<Box<dyn Operator>> = Vec::new();
+        let mut filters = Vec::new();
+        let mut ownership = ownership;
+        for step in steps {
+            let flushed = std::mem::take(&mut filters);
+            match step {
+                Step::Filter(predicate) => {
+                    filters = flushed;
+                    filters.push(predicate.clone());
+                    continue;
+                }
+                Step::Project { exprs, schema } => {
+                    let projection = Some((exprs.clone(), SchemaRef::clone(schema)));
+                    operators.push(Box::new(FilterProject::new(flushed, projection)));
+                    continue;
+                }
+                Step::Lookup(_) | Step::Aggregate(_) if !flushed.is_empty() => {
+                    operators.push(Box::new(FilterProject::new(flushed, None)));
+                }
+                Step::Lookup(_) | Step::Aggregate(_) => {}
+            }
+            match step {
+                Step::Lookup(lookup) => operators.push(Box::new(self.lookup(lookup)?)),
+                Step::Aggregate(aggregation) => operators.push(Box::new(self.window(aggregation, ownership.take())?)),
+                Step::Filter(_) | Step::Project { .. } => {}
+            }
+        }
+        if !filters.is_empty() {
+            operators.push(Box::new(FilterProject::new(filters, None)));
+        }
+        Ok(operators)
+    }
+
+    fn lookup(&self, lookup: &sabot_sql::Lookup) -> Result<LookupJoin, EngineError> {
+        let table = self.tables.get(&lookup.table).map(Arc::clone).ok_or_else(|| {
+            EngineError::declaration(&self.owner, format!("table \"{}\" does not exist", lookup.table))
+        })?;
+        let metrics = OperatorMetrics::bind(&self.context.registry, self.plan.config.name.as_str());
+        let metrics = metrics.join(lookup.kind, table.backend().as_str());
+        Ok(LookupJoin::new(lookup.clone(), table, metrics, SharedClock::clone(&self.context.clock)))
+    }
+
+    fn window(&self, aggregation: &Aggregation, ownership: Option<Ownership>) -> Result<Window, EngineError> {
+        let window = self
+            .plan
+            .plan
+            .scan
+            .window
+            .ok_or_else(|| EngineError::declaration(&self.owner, "the aggregation has no window"))?;
+        let metrics = OperatorMetrics::bind(&self.context.registry, self.plan.config.name.as_str());
+        let spec = WindowSpec {
+            aggregation: aggregation.clone(),
+            window,
+            allowed_micros: self.plan.config.late.allowed.micros(),
+            hash: self.key_hash(aggregation)?,
+            ownership,
+            duration: metrics.aggregation,
+            clock: SharedClock::clone(&self.context.clock),
+        };
+        Window::new(spec).map_err(|error| EngineError::Job { owner: self.owner.clone(), error })
+    }
+
+    fn key_hash(&self, aggregation: &Aggregation) -> Result<KeyHash, EngineError> {
+        let groups = aggregation.group_columns().iter().zip(aggregation.schema().fields());
+        let types: Vec<DataType> =
+            groups.filter(|(end, _)| end.is_none()).map(|(_, f)| f.data_type().clone()).collect();
+        KeyHash::new(&types, self.plan.output_partitions()).map_err(|error| {
+            EngineError::declaration(&self.owner, format!("these columns cannot be grouped by: {error}"))
+        })
+    }
+
+    fn partitioners(&self, instances: u32) -> Result<Vec<Box<dyn Partitioner>>, EngineError> {
+        let mut partitioners: Vec<Box<dyn Partitioner>> = Vec::new();
+        for _ in 0..instances {
+            let Some(aggregation) = self.plan.plan.aggregation() else { continue };
+            let hash = self.key_hash(aggregation)?;
+            partitioners.push(Box::new(GroupPartitioner::new(aggregation.clone(), hash, instances)));
+        }
+        Ok(partitioners)
+    }
+
+    fn target(&self, spec: StreamSpec, lazy: bool) -> Target {
+        Target {
+            store: Arc::clone(&self.context.store),
+            spec,
+            owner: self.plan.config.name.to_string(),
+            clock: SharedClock::clone(&self.context.clock),
+            lazy,
+        }
+    }
+
+    fn late_sink(&self) -> Result<BTreeMap<Route, Box<dyn Sink>>, EngineError> {
+        let mut sinks: BTreeMap<Route, Box<dyn Sink>> = BTreeMap::new();
+        if let Some(spec) = self.plan.late_stream() {
+            let sink = StreamSink::open(self.target(spec, false)).map_err(EngineError::store(&self.owner))?;
+            sinks.insert(Route::Late, Box::new(sink));
+        }
+        Ok(sinks)
+    }
+
+    fn main_sink(&self, record: Option<&CommitRecord>) -> Result<BTreeMap<Route, Box<dyn Sink>>, EngineError> {
+        let stream = |spec| StreamSink::open(self.target(spec, false)).map_err(EngineError::store(&self.owner));
+        let sink: Box<dyn Sink> = match &self.plan.config.output {
+            Output::Blackhole => Box::new(Blackhole),
+            Output::Console => Box::new(Console),
+            Output::Stream { name, .. } => {
+                let spec = self.plan.output_stream();
+                Box::new(stream(
+                    spec.ok_or_else(|| EngineError::declaration(&self.owner, format!("no stream {name}")))?,
+                )?)
+            }
+            Output::Table { name, .. } => {
+                let table = self
+                    .tables
+                    .get(name.as_str())
+                    .ok_or_else(|| EngineError::declaration(&self.owner, format!("table \"{name}\" does not exist")))?;
+                Box::new(stream(table.changelog_spec())?)
+            }
+            Output::File(path) => match staged(&self.plan.config, path) {
+                Some(staged) => {
+                    Box::new(stream(self.plan.stream_spec(&staged, None, SchemaRef::clone(&self.plan.plan.schema)))?)
+                }
+                None => Box::new(self.json_lines(&self.context.dir.join(path), record)?),
+            },
+        };
+        Ok(BTreeMap::from([(Route::Main, sink)]))
+    }
+
+    fn json_lines(&self, path: &Path, record: Option<&CommitRecord>) -> Result<JsonLines, EngineError> {
+        let committed = record.and_then(|record| record.files.iter().find(|file| file.path == path));
+        JsonLines::open(&self.context.disk, path, committed.map_or(0, |file| file.bytes))
+            .map_err(EngineError::store(&self.owner))
+    }
+
+    /// What follows a commit: a table takes its changelog in, a Parquet file is written at the end.
+    fn on_commit(&self) -> Option<Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>> {
+        match &self.plan.config.output {
+            Output::Table { name, .. } => {
+                let table = Arc::clone(self.tables.get(name.as_str())?);
+                Some(Arc::new(move |_finished| Ok(table.apply().map(drop)?)))
+            }
+            Output::File(path) => {
+                let stream = staged(&self.plan.config, path)?;
+                let (store, path) = (Arc::clone(&self.context.store), self.context.dir.join(path));
+                Some(Arc::new(move |finished| if finished { write_parquet(&store, &stream, &path) } else { Ok(()) }))
+            }
+            Output::Stream { .. } | Output::Console | Output::Blackhole => None,
+        }
+    }
+}
+
+/// The stream in which rows of a file that is written at the end wait.
+fn staged(config: &AgentConfig, path: &Path) -> Option<String> {
+    let parquet = sabot_common::config::FileFormat::of_path(path) == Some(sabot_common::config::FileFormat::Parquet);
+    parquet.then(|| format!("{}.file", config.name))
+}
+
+fn names(operators: &[Box<dyn Operator>]) -> Vec<&'static str> {
+    operators.iter().map(|operator| operator.name()).collect()
+}

@@ -1,0 +1,226 @@
+//! Files into streams and tables: what a declared source becomes, and the job that fills it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use sabot_common::clock::SharedClock;
+use sabot_common::config::{FileSource as FileSourceConfig, OnError, StreamConfig, TableConfig};
+use sabot_common::units::Speed;
+use sabot_runtime::{Chain, JobMetrics, JobOptions, JobSpec, JobStats, Route, Sink, StageSpec, source_extra};
+use sabot_store::{Store, StreamKind, StreamSpec, Table, TableSpec};
+use sabot_telemetry::{Registry, Spans};
+
+use crate::EngineError;
+use crate::partition::KeyHash;
+use crate::sink::{StreamSink, Target};
+use crate::source::file::{FileShape, FileSource, FileSourceSpec, Partitioning, Wanted, dead_schema, probe};
+
+/// A declared stream with its columns known.
+#[derive(Debug)]
+pub struct StreamPlan {
+    /// The declaration.
+    pub config: StreamConfig,
+    /// Its file, if it has one.
+    shape: Option<FileShape>,
+}
+
+/// A declared table with its columns known.
+#[derive(Debug)]
+pub struct TablePlan {
+    /// The declaration.
+    pub config: TableConfig,
+    shape: Option<FileShape>,
+}
+
+/// What an ingest job needs beside its plan.
+#[derive(Clone, Debug)]
+pub struct IngestContext {
+    /// Where rows go.
+    pub store: Arc<Store>,
+    /// Metrics.
+    pub registry: Registry,
+    /// Spans.
+    pub spans: Spans,
+    /// Time.
+    pub clock: SharedClock,
+    /// Pace of commits.
+    pub options: JobOptions,
+    /// A replay speed that overrides the declared one.
+    pub speed: Option<Speed>,
+    /// Most memory a file that must be sorted may take.
+    pub memory_bytes: usize,
+}
+
+/// The name under which a source commits.
+pub fn source_agent(relation: &str) -> String {
+    format!("source:{relation}")
+}
+
+impl StreamPlan {
+    /// Looks at the file of a declared stream, if it has one.
+    pub fn new(dir: &Path, config: StreamConfig) -> Result<Self, EngineError> {
+        let owner = format!("stream \"{}\"", config.name);
+        let required = config.key.as_deref().map(|key| (key, "key")).into_iter().collect();
+        let wanted = Wanted { event_time: config.event_time.as_deref(), required, overrides: &config.schema };
+        let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
+        Ok(Self { shape: shape.map_err(|problem| EngineError::declaration(&owner, problem))?, config })
+    }
+
+    /// The stream to create, when its columns are known: a stream without a file gets them from its writer.
+    pub fn spec(&self) -> Option<StreamSpec> {
+        let shape = self.shape.as_ref()?;
+        Some(StreamSpec {
+            name: self.config.name.to_string(),
+            partitions: self.config.partitions,
+            schema: SchemaRef::clone(shape.schema()),
+            event_time: self.config.event_time.clone(),
+            retention: self.config.retention,
+            kind: StreamKind::Stream,
+        })
+    }
+
+    /// The job that fills it.
+    pub fn job(&self, context: &IngestContext) -> Result<Option<JobSpec>, EngineError> {
+        let (Some(shape), Some(source), Some(spec)) = (&self.shape, &self.config.source, self.spec()) else {
+            return Ok(None);
+        };
+        let owner = format!("stream \"{}\"", self.config.name);
+        let partitioning = match &self.config.key {
+            None => Partitioning::Runs(self.config.partitions),
+            Some(key) => key_partitioning(shape, key, self.config.partitions)
+                .map_err(|problem| EngineError::declaration(&owner, problem))?,
+        };
+        let fill = Fill { owner, source, shape, partitioning, on_error: self.config.on_error, target: spec };
+        fill.job(context).map(Some)
+    }
+}
+
+impl TablePlan {
+    /// Looks at the file of a declared table, if it has one.
+    pub fn new(dir: &Path, config: TableConfig) -> Result<Self, EngineError> {
+        let owner = format!("table \"{}\"", config.name);
+        let required = config.key.columns().iter().map(|key| (key.as_str(), "key")).collect();
+        let wanted = Wanted { event_time: None, required, overrides: &config.schema };
+        let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
+        Ok(Self { shape: shape.map_err(|problem| EngineError::declaration(&owner, problem))?, config })
+    }
+
+    /// The table to create, when its columns are known.
+    pub fn spec(&self) -> Option<TableSpec> {
+        Some(TableSpec {
+            name: self.config.name.to_string(),
+            key: self.config.key.columns().to_vec(),
+            schema: SchemaRef::clone(self.shape.as_ref()?.schema()),
+            backend: self.config.backend,
+        })
+    }
+
+    /// The job that fills it.
+    pub fn job(&self, table: &Arc<Table>, context: &IngestContext) -> Result<Option<JobSpec>, EngineError> {
+        let (Some(shape), Some(source)) = (&self.shape, &self.config.source) else { return Ok(None) };
+        let owner = format!("table \"{}\"", self.config.name);
+        let target = table.changelog_spec();
+        let partitioning = Partitioning::Runs(1);
+        let fill = Fill { owner, source, shape, partitioning, on_error: self.config.on_error, target };
+        let mut job = fill.job(context)?;
+        let table = Arc::clone(table);
+        job.on_commit = Some(Arc::new(move |_finished| Ok(table.apply().map(drop)?)));
+        Ok(Some(job))
+    }
+}
+
+fn key_partitioning(shape: &FileShape, key: &str, partitions: u32) -> Result<Partitioning, String> {
+    let column = shape.column(key)?;
+    let data_type = shape.schema().field(column).data_type().clone();
+    let hash = KeyHash::new(&[data_type], partitions).map_err(|error| format!("key: {error}"))?;
+    Ok(Partitioning::Key(hash, column))
+}
+
+/// One file filling one stream.
+struct Fill<'a> {
+    owner: String,
+    source: &'a FileSourceConfig,
+    shape: &'a FileShape,
+    partitioning: Partitioning,
+    on_error: OnError,
+    target: StreamSpec,
+}
+
+impl Fill<'_> {
+    fn job(self, context: &IngestContext) -> Result<JobSpec, EngineError> {
+        let owner = self.owner.clone();
+        let relation = self.target.name.trim_end_matches(".changelog").to_owned();
+        let agent = source_agent(&relation);
+        let declared = |problem| EngineError::declaration(&owner, problem);
+        let order_by = self.source.order_by.as_deref().map(|column| self.shape.column(column)).transpose();
+        let order_by = order_by.map_err(|problem| declared(format!("source.order_by: {problem}")))?;
+        let spec = FileSourceSpec {
+            owner: owner.clone(),
+            shape: self.shape.clone(),
+            speed: context.speed.unwrap_or(self.source.speed),
+            order_by,
+            on_error: self.on_error,
+            partitioning: self.partitioning,
+            memory_bytes: context.memory_bytes,
+            clock: SharedClock::clone(&context.clock),
+        };
+        let done = context.store.last_commit(&agent);
+        let done = done.as_ref().and_then(source_extra).and_then(|extra| serde_json::from_value(extra.clone()).ok());
+        let source = FileSource::open(spec, done).map_err(|error| EngineError::Job { owner: owner.clone(), error })?;
+        let sinks =
+            sinks(context, &self.target, &relation, &agent, self.on_error).map_err(EngineError::store(&owner))?;
+        let stats = Arc::new(JobStats::new(&[]));
+        let metrics = JobMetrics::bind(&context.registry, &agent, &relation);
+        let chain = Chain::new(
+            Vec::new(),
+            0,
+            Arc::from(agent.as_str()),
+            Arc::clone(&stats),
+            metrics.clone(),
+            context.spans.clone(),
+            SharedClock::clone(&context.clock),
+        );
+        Ok(JobSpec {
+            agent,
+            generation: 1,
+            first: vec![(Box::new(source), StageSpec { chain, sinks })],
+            second: None,
+            stats,
+            metrics,
+            on_commit: None,
+            options: context.options,
+        })
+    }
+}
+
+fn sinks(
+    context: &IngestContext,
+    spec: &StreamSpec,
+    relation: &str,
+    agent: &str,
+    on_error: OnError,
+) -> Result<BTreeMap<Route, Box<dyn Sink>>, sabot_store::StoreError> {
+    let target = |spec: StreamSpec, lazy: bool| Target {
+        store: Arc::clone(&context.store),
+        spec,
+        owner: agent.to_owned(),
+        clock: SharedClock::clone(&context.clock),
+        lazy,
+    };
+    let mut sinks: BTreeMap<Route, Box<dyn Sink>> = BTreeMap::new();
+    sinks.insert(Route::Main, Box::new(StreamSink::open(target(spec.clone(), false))?));
+    if on_error == OnError::DeadLetter {
+        let dead = StreamSpec {
+            name: format!("{relation}.dead"),
+            partitions: 1,
+            schema: dead_schema(),
+            event_time: None,
+            retention: None,
+            kind: StreamKind::Stream,
+        };
+        sinks.insert(Route::Dead, Box::new(StreamSink::open(target(dead, true))?));
+    }
+    Ok(sinks)
+}

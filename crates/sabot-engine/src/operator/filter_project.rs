@@ -1,0 +1,81 @@
+//! Filters and projections, fused: predicates one after another, then the new columns over the rows that are left.
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{and, filter_record_batch};
+use arrow::datatypes::SchemaRef;
+use sabot_common::registry::spans;
+use sabot_runtime::{Emitter, Envelope, JobError, Operator};
+use sabot_sql::Expr;
+
+use super::failed;
+
+/// Keeps rows for which all predicates hold, then computes columns. Stateless.
+#[derive(Debug)]
+pub(crate) struct FilterProject {
+    predicates: Vec<Expr>,
+    projection: Option<(Vec<Expr>, SchemaRef)>,
+    /// Input columns the projection reads, when it reads only some: only those are copied when rows are filtered.
+    columns: Option<Vec<usize>>,
+}
+
+impl FilterProject {
+    pub(crate) fn new(predicates: Vec<Expr>, projection: Option<(Vec<Expr>, SchemaRef)>) -> Self {
+        let bare = projection.as_ref().and_then(|(exprs, _)| exprs.iter().map(Expr::as_column).collect());
+        Self { predicates, projection, columns: bare }
+    }
+
+    fn mask(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, JobError> {
+        let mut mask: Option<BooleanArray> = None;
+        for predicate in &self.predicates {
+            let holds = predicate.evaluate_predicate(batch).map_err(failed(spans::FILTER_PROJECT))?;
+            mask = Some(match mask {
+                None => holds,
+                Some(earlier) => and(&earlier, &holds).map_err(failed(spans::FILTER_PROJECT))?,
+            });
+        }
+        Ok(mask)
+    }
+
+    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
+        let failed = failed(spans::FILTER_PROJECT);
+        let mask = self.mask(batch)?;
+        // A projection to bare columns needs no evaluation: drop columns first, then copy the rows that stay.
+        let (narrow, projected) = match (&self.columns, &self.projection) {
+            (Some(columns), Some((_, schema))) => {
+                let kept = batch.project(columns).map_err(&failed)?;
+                (kept.with_schema(std::sync::Arc::clone(schema)).map_err(failed)?, true)
+            }
+            _ => (batch.clone(), false),
+        };
+        let rows = match mask {
+            Some(mask) if mask.true_count() < narrow.num_rows() => {
+                filter_record_batch(&narrow, &mask).map_err(super::failed(spans::FILTER_PROJECT))?
+            }
+            _ => narrow,
+        };
+        match &self.projection {
+            Some((exprs, schema)) if !projected => evaluate(exprs, schema, &rows),
+            _ => Ok(rows),
+        }
+    }
+}
+
+fn evaluate(exprs: &[Expr], schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
+    let columns = exprs.iter().map(|expr| expr.evaluate(batch)).collect::<Result<Vec<_>, _>>();
+    let columns = columns.map_err(failed(spans::FILTER_PROJECT))?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(std::sync::Arc::clone(schema), columns, &options)
+        .map_err(failed(spans::FILTER_PROJECT))
+}
+
+impl Operator for FilterProject {
+    fn name(&self) -> &'static str {
+        spans::FILTER_PROJECT
+    }
+
+    fn process(&mut self, input: Envelope, out: &mut Emitter<'_>) -> Result<(), JobError> {
+        let batch = self.apply(&input.batch)?;
+        out.emit(input.with_batch(batch));
+        Ok(())
+    }
+}

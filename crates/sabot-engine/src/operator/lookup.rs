@@ -1,0 +1,120 @@
+//! Stream-table lookup join: each row meets the table's row under its key, if there is one.
+//!
+//! The table is read as it stands when the batch is processed. A table filled by a file is complete before agents that
+//! join it start, so that results do not depend on timing.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter, filter_record_batch, is_not_null, not, nullif, take};
+use sabot_common::clock::SharedClock;
+use sabot_common::registry::{attributes, spans};
+use sabot_runtime::{Emitter, Envelope, JobError, Operator};
+use sabot_sql::{Lookup, LookupKind};
+use sabot_store::Table;
+
+use super::failed;
+use super::metrics::JoinMetrics;
+
+/// A lookup join. Its state is the table's, shared with everybody who reads it.
+pub(crate) struct LookupJoin {
+    plan: Lookup,
+    table: Arc<Table>,
+    metrics: JoinMetrics,
+    clock: SharedClock,
+}
+
+impl LookupJoin {
+    pub(crate) const fn new(plan: Lookup, table: Arc<Table>, metrics: JoinMetrics, clock: SharedClock) -> Self {
+        Self { plan, table, metrics, clock }
+    }
+
+    /// For each row of `batch` the row of the first result it matches, null where there is none.
+    fn matches(&self, batch: &RecordBatch, out: &Emitter<'_>) -> Result<(RecordBatch, UInt32Array), JobError> {
+        let keys = self.plan.keys.iter().map(|key| key.evaluate(batch)).collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(failed(spans::JOIN))?;
+        let start = self.clock.monotonic();
+        let mut span = out.start_span(spans::STATE_GET);
+        if span.is_recording() {
+            span.set_attribute(attributes::TABLE, self.table.name().to_owned());
+            span.set_attribute(attributes::COMPONENT, "state-store");
+        }
+        let (rows, indices) = self.table.lookup(&keys)?;
+        let rows = rows.project(&self.plan.table_columns).map_err(failed(spans::JOIN))?;
+        drop(span);
+        self.metrics.gets.add(batch.num_rows() as u64);
+        self.metrics.get_duration.observe(self.clock.monotonic().saturating_sub(start).as_secs_f64());
+        let indices = self.without_filtered(&rows, indices)?;
+        Ok((rows, indices))
+    }
+
+    /// Takes matches away whose table row fails a condition.
+    fn without_filtered(&self, rows: &RecordBatch, indices: UInt32Array) -> Result<UInt32Array, JobError> {
+        let mut kept = indices;
+        for condition in &self.plan.table_filters {
+            let holds = condition.evaluate_predicate(rows).map_err(failed(spans::JOIN))?;
+            let per_row = take(&holds, &kept, None).map_err(failed(spans::JOIN))?;
+            kept = unmatched_where_false(&kept, &per_row)?;
+        }
+        Ok(kept)
+    }
+
+    fn join(&self, batch: &RecordBatch, out: &Emitter<'_>) -> Result<RecordBatch, JobError> {
+        let (rows, indices) = self.matches(batch, out)?;
+        let joined = self.combine(batch, &rows, &indices)?;
+        let Some(condition) = &self.plan.condition else { return Ok(joined) };
+        let holds = condition.evaluate_predicate(&joined).map_err(failed(spans::JOIN))?;
+        match self.plan.kind {
+            LookupKind::Inner => filter_record_batch(&joined, &holds).map_err(failed(spans::JOIN)),
+            LookupKind::Left => {
+                let holds: ArrayRef = Arc::new(holds);
+                self.combine(batch, &rows, &unmatched_where_false(&indices, &holds)?)
+            }
+        }
+    }
+
+    fn combine(&self, batch: &RecordBatch, rows: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch, JobError> {
+        let failed = failed(spans::JOIN);
+        let drop_unmatched = self.plan.kind == LookupKind::Inner && indices.null_count() > 0;
+        let (stream, indices) = if drop_unmatched {
+            let matched = is_not_null(indices).map_err(&failed)?;
+            let kept = filter(indices, &matched).map_err(&failed)?;
+            (filter_record_batch(batch, &matched).map_err(&failed)?, kept)
+        } else {
+            (batch.clone(), Arc::new(indices.clone()) as ArrayRef)
+        };
+        let mut columns = stream.columns().to_vec();
+        for added in &self.plan.added_columns {
+            columns.push(take(rows.column(*added), &indices, None).map_err(&failed)?);
+        }
+        RecordBatch::try_new(Arc::clone(&self.plan.schema), columns).map_err(failed)
+    }
+}
+
+fn unmatched_where_false(indices: &UInt32Array, holds: &ArrayRef) -> Result<UInt32Array, JobError> {
+    let holds = holds
+        .as_any()
+        .downcast_ref::<BooleanArray>()
+        .ok_or_else(|| JobError::operator(spans::JOIN, "a join condition is not boolean"))?;
+    let fails = not(holds).map_err(failed(spans::JOIN))?;
+    let kept = nullif(indices, &fails).map_err(failed(spans::JOIN))?;
+    let kept = kept.as_any().downcast_ref::<UInt32Array>().cloned();
+    kept.ok_or_else(|| JobError::operator(spans::JOIN, "matches lost their type"))
+}
+
+impl Operator for LookupJoin {
+    fn name(&self) -> &'static str {
+        spans::JOIN
+    }
+
+    fn process(&mut self, input: Envelope, out: &mut Emitter<'_>) -> Result<(), JobError> {
+        let start = self.clock.monotonic();
+        let joined = self.join(&input.batch, out)?;
+        self.metrics.operations.add(1);
+        self.metrics.duration.observe(self.clock.monotonic().saturating_sub(start).as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+        self.metrics.state_bytes.set(self.table.bytes() as f64);
+        out.emit(input.with_batch(joined));
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! Tumbling-window aggregation: one group table per pane, fired, snapshotted and dropped whole.
+//!
+//! A pane is a window's rows. It fires when the watermark passes its end. When lateness is allowed, rows late by no
+//! more than that are kept beside it and it fires a second time, with the corrected result, when the watermark has
+//! passed its end by as much. What fires when follows from event time alone, never from how rows were batched.
+//!
+//! State lives in *layers*: a group table that takes rows, and frozen partial states. At a barrier the table is emptied
+//! into one more frozen state, which is what the snapshot stores; processing goes on in the empty table right away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
+use arrow::compute::{SortColumn, lexsort_to_indices, max, min, partition, sort_to_indices, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
+use sabot_common::clock::{SharedClock, Timestamp};
+use sabot_common::registry::{attributes, spans};
+use sabot_runtime::{Emitter, Envelope, JobError, Lateness, Operator, Snapshot};
+use sabot_sql::{Aggregation, Tumble, WindowColumn};
+use sabot_store::Section;
+use sabot_telemetry::{Histogram, TraceContext};
+
+use super::failed;
+use crate::partition::{KeyHash, Ownership};
+
+mod layer;
+
+use layer::Layer;
+
+/// How many recent producers a window remembers for its span's links.
+const MAX_LINKS: usize = 8;
+
+/// What a window operator is made of.
+pub(crate) struct WindowSpec {
+    pub(crate) aggregation: Aggregation,
+    pub(crate) window: Tumble,
+    pub(crate) allowed_micros: i64,
+    /// Assigns results to partitions of the output.
+    pub(crate) hash: KeyHash,
+    /// The keys this instance owns, when there are several.
+    pub(crate) ownership: Option<Ownership>,
+    pub(crate) duration: Histogram,
+    pub(crate) clock: SharedClock,
+}
+
+/// The operator.
+pub(crate) struct Window {
+    spec: WindowSpec,
+    /// The input column with an end of each row's window, and which end.
+    column: usize,
+    end: WindowColumn,
+    panes: BTreeMap<i64, Pane>,
+    watermark: i64,
+    /// After a restore every pane is written whole once, so that older files are no longer needed.
+    rewrite: bool,
+    /// Arrival and trace of the newest input, which a firing belongs to.
+    newest: Option<(Timestamp, Option<TraceContext>)>,
+}
+
+struct Pane {
+    on_time: Layer,
+    late: Layer,
+    fired: bool,
+    producers: Vec<TraceContext>,
+}
+
+impl Window {
+    pub(crate) fn new(spec: WindowSpec) -> Result<Self, JobError> {
+        let (column, end) = spec
+            .aggregation
+            .window()
+            .ok_or_else(|| JobError::operator(spans::AGGREGATE, "an aggregation without a window"))?;
+        let panes = BTreeMap::new();
+        Ok(Self { spec, column, end, panes, watermark: i64::MIN, rewrite: false, newest: None })
+    }
+
+    /// Start of each row's window.
+    fn starts(&self, batch: &RecordBatch) -> arrow::array::Int64Array {
+        let column =
+            batch.column(self.column).as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>();
+        match self.end {
+            WindowColumn::Start => column,
+            WindowColumn::End => column.unary(|end| end - self.spec.window.size_micros),
+        }
+    }
+
+    /// The rows of each window in the batch. A batch within one window, the common case, is not copied.
+    fn by_window(&self, batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>, JobError> {
+        let starts = self.starts(batch);
+        let (Some(low), Some(high)) = (min(&starts), max(&starts)) else { return Ok(Vec::new()) };
+        if low == high {
+            return Ok(vec![(low, batch.clone())]);
+        }
+        let failed = failed(spans::AGGREGATE);
+        let order = sort_to_indices(&starts, None, None).map_err(&failed)?;
+        let sorted = take_record_batch(batch, &order).map_err(&failed)?;
+        let starts: ArrayRef = Arc::new(self.starts(&sorted));
+        let ranges = partition(&[Arc::clone(&starts)]).map_err(&failed)?.ranges();
+        let starts = starts.as_primitive::<Int64Type>();
+        Ok(ranges.into_iter().map(|r| (starts.value(r.start), sorted.slice(r.start, r.len()))).collect())
+    }
+
+    fn pane(&mut self, start: i64) -> Result<&mut Pane, JobError> {
+        match self.panes.entry(start) {
+            std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let layer = || Layer::new(&self.spec.aggregation);
+                let fired = start + self.spec.window.size_micros <= self.watermark;
+                Ok(place.insert(Pane { on_time: layer()?, late: layer()?, fired, producers: Vec::new() }))
+            }
+        }
+    }
+
+    /// The next pane to fire or close at or before `watermark`: its trigger time, and its start.
+    fn next_trigger(&self, watermark: i64) -> Option<(i64, i64)> {
+        let size = self.spec.window.size_micros;
+        let unfired = self.panes.iter().find(|(_, pane)| !pane.fired).map(|(start, _)| (start + size, *start));
+        let oldest = self.panes.iter().next().filter(|(_, pane)| pane.fired);
+        let closing =
+            oldest.map(|(start, _)| (start.saturating_add(size).saturating_add(self.spec.allowed_micros), *start));
+        [unfired, closing].into_iter().flatten().filter(|(at, _)| *at <= watermark).min()
+    }
+
+    fn trigger(&mut self, start: i64, out: &mut Emitter<'_>) -> Result<(), JobError> {
+        let last = self.spec.allowed_micros == 0;
+        let Some(mut pane) = self.panes.remove(&start) else { return Ok(()) };
+        let producers = std::mem::take(&mut pane.producers);
+        let result = if !pane.fired && last {
+            pane.on_time.finish()?
+        } else if !pane.fired {
+            pane.fired = true;
+            let result = pane.on_time.results_so_far(&self.spec.aggregation)?;
+            self.panes.insert(start, pane);
+            result
+        } else if pane.late.is_empty() {
+            return Ok(());
+        } else {
+            Layer::combined(&self.spec.aggregation, vec![pane.on_time, pane.late])?.finish()?
+        };
+        self.fire(start, &result, &producers, out)
+    }
+
+    fn fire(
+        &self,
+        start: i64,
+        result: &RecordBatch,
+        producers: &[TraceContext],
+        out: &mut Emitter<'_>,
+    ) -> Result<(), JobError> {
+        if result.num_rows() == 0 {
+            return Ok(());
+        }
+        let mut span = out.start_span_linked(spans::WINDOW_FIRE, producers);
+        if span.is_recording() {
+            span.set_attribute(attributes::WINDOW_START, Timestamp::from_unix_micros(start).to_string());
+            span.set_attribute(attributes::WATERMARK, Timestamp::from_unix_micros(self.watermark).to_string());
+            span.set_attribute(attributes::ROWS_OUT, i64::try_from(result.num_rows()).unwrap_or(i64::MAX));
+        }
+        out.count_window();
+        let rows = self.arrange(start, result)?;
+        let key_count = self.spec.aggregation.key_count();
+        let keys = result.columns().get(..key_count).unwrap_or_default();
+        let rows = with_keys_sorted(keys, &rows)?;
+        let context = span.is_recording().then(|| span.context());
+        for (partition, batch) in self.split(&rows)? {
+            let (arrived_at, trace) = self.newest.unwrap_or_default();
+            let envelope = Envelope {
+                batch,
+                partition,
+                route: sabot_runtime::Route::Main,
+                lateness: Lateness::OnTime,
+                arrived_at,
+                trace,
+                links: Vec::new(),
+            };
+            out.emit_under(envelope, context);
+        }
+        Ok(())
+    }
+
+    /// Results with the window's ends where the query has them.
+    fn arrange(&self, start: i64, result: &RecordBatch) -> Result<RecordBatch, JobError> {
+        let rows = result.num_rows();
+        let instant =
+            |at: i64| Arc::new(TimestampMicrosecondArray::from_value(at, rows).with_timezone("+00:00")) as ArrayRef;
+        let (keys, functions) = result.columns().split_at(self.spec.aggregation.key_count().min(result.num_columns()));
+        let mut keys = keys.iter();
+        let mut columns = Vec::with_capacity(self.spec.aggregation.schema().fields().len());
+        for group in self.spec.aggregation.group_columns() {
+            columns.extend(match group {
+                Some(WindowColumn::Start) => Some(instant(start)),
+                Some(WindowColumn::End) => Some(instant(start + self.spec.window.size_micros)),
+                None => keys.next().map(Arc::clone),
+            });
+        }
+        columns.extend(functions.iter().map(Arc::clone));
+        RecordBatch::try_new(SchemaRef::clone(self.spec.aggregation.schema()), columns)
+            .map_err(failed(spans::AGGREGATE))
+    }
+
+    fn split(&self, rows: &RecordBatch) -> Result<Vec<(u32, RecordBatch)>, JobError> {
+        let groups = self.spec.aggregation.group_columns().iter().enumerate();
+        let keys: Vec<_> = groups.filter(|(_, end)| end.is_none()).map(|(i, _)| Arc::clone(rows.column(i))).collect();
+        self.spec.hash.split(&keys, rows).map_err(failed(spans::AGGREGATE))
+    }
+
+    /// Of restored states, the groups this instance owns.
+    fn owned(&self, state: &RecordBatch) -> Result<RecordBatch, JobError> {
+        let Some(ownership) = &self.spec.ownership else { return Ok(state.clone()) };
+        let keys = state.columns().get(..self.spec.aggregation.key_count()).unwrap_or_default();
+        if keys.is_empty() {
+            let rows = if ownership.owns(0) { state.num_rows() } else { 0 };
+            return Ok(state.slice(0, rows));
+        }
+        let partitions = self.spec.hash.assign(keys).map_err(failed(spans::AGGREGATE))?;
+        let rows = (0_u32..).zip(partitions).filter(|(_, p)| ownership.owns(*p)).map(|(row, _)| row);
+        take_record_batch(state, &UInt32Array::from_iter_values(rows)).map_err(failed(spans::AGGREGATE))
+    }
+}
+
+/// Rows in the order of their keys: the order does not depend on which row came first.
+fn with_keys_sorted(keys: &[ArrayRef], rows: &RecordBatch) -> Result<RecordBatch, JobError> {
+    if keys.is_empty() || rows.num_rows() < 2 || keys.iter().any(|key| !is_sortable(key.data_type())) {
+        return Ok(rows.clone());
+    }
+    let columns: Vec<_> = keys.iter().map(|k| SortColumn { values: Arc::clone(k), options: None }).collect();
+    let order = lexsort_to_indices(&columns, None).map_err(failed(spans::AGGREGATE))?;
+    take_record_batch(rows, &order).map_err(failed(spans::AGGREGATE))
+}
+
+fn is_sortable(data_type: &DataType) -> bool {
+    !data_type.is_nested()
+}
+
+impl Operator for Window {
+    fn name(&self) -> &'static str {
+        spans::AGGREGATE
+    }
+
+    fn process(&mut self, input: Envelope, _out: &mut Emitter<'_>) -> Result<(), JobError> {
+        let start = self.spec.clock.monotonic();
+        for (window, rows) in self.by_window(&input.batch)? {
+            let pane = self.pane(window)?;
+            match input.lateness {
+                Lateness::OnTime => pane.on_time.update(&rows)?,
+                Lateness::Allowed => pane.late.update(&rows)?,
+            }
+            if let Some(producer) = input.trace
+                && pane.producers.len() < MAX_LINKS
+            {
+                pane.producers.push(producer);
+            }
+        }
+        self.newest = Some((input.arrived_at, input.trace));
+        self.spec.duration.observe(self.spec.clock.monotonic().saturating_sub(start).as_secs_f64());
+        Ok(())
+    }
+
+    fn advance(&mut self, watermark: i64, out: &mut Emitter<'_>) -> Result<(), JobError> {
+        self.watermark = self.watermark.max(watermark);
+        while let Some((_, start)) = self.next_trigger(self.watermark) {
+            self.trigger(start, out)?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, JobError> {
+        let mut snapshot = Snapshot::default();
+        for (start, pane) in &mut self.panes {
+            for (layer, kind) in [(&mut pane.on_time, "on_time"), (&mut pane.late, "late")] {
+                let name = format!("{kind}.{start}");
+                let changed = layer.freeze(&self.spec.aggregation, self.rewrite)?;
+                if let Some((full, batch)) = changed {
+                    snapshot.sections.push(Section { name: name.clone(), full, batch });
+                }
+                if !layer.is_empty() {
+                    snapshot.live.push(name);
+                }
+            }
+        }
+        self.rewrite = false;
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, sections: &[Section], watermark: i64) -> Result<(), JobError> {
+        self.watermark = watermark;
+        self.rewrite = true;
+        for section in sections {
+            let place = section.name.split_once('.').and_then(|(kind, start)| Some((kind, start.parse::<i64>().ok()?)));
+            let Some((kind, start)) = place else {
+                return Err(JobError::operator(spans::AGGREGATE, format!("unknown state \"{}\"", section.name)));
+            };
+            let closes = start.saturating_add(self.spec.window.size_micros).saturating_add(self.spec.allowed_micros);
+            let rows = self.owned(&section.batch)?;
+            if closes <= watermark || rows.num_rows() == 0 {
+                continue;
+            }
+            let pane = self.pane(start)?;
+            if kind == "late" { pane.late.restore(rows) } else { pane.on_time.restore(rows) }
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.panes.values().map(|pane| pane.on_time.size_bytes() + pane.late.size_bytes()).sum()
+    }
+}

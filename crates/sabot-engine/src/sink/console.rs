@@ -1,0 +1,32 @@
+//! Standard output, one JSON object a line. For development: after a crash rows since the last commit come again.
+
+use std::io::Write;
+
+use arrow::json::LineDelimitedWriter;
+use sabot_runtime::{Envelope, Flushed, JobError, Sink};
+
+/// Writes rows to standard output.
+#[derive(Debug)]
+pub(crate) struct Console;
+
+impl Sink for Console {
+    fn name(&self) -> &'static str {
+        "console"
+    }
+
+    fn write(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
+        let mut text = Vec::new();
+        let mut lines = LineDelimitedWriter::new(&mut text);
+        lines.write(&envelope.batch).and_then(|()| lines.finish()).map_err(|e| JobError::operator("console", e))?;
+        match std::io::stdout().lock().write_all(&text) {
+            // Nobody reads any more, which is no reason to stop the agent.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+            Err(error) => Err(JobError::operator("console", error)),
+            Ok(()) => Ok(text.len() as u64),
+        }
+    }
+
+    fn flush(&mut self) -> Result<Flushed, JobError> {
+        Ok(Flushed::default())
+    }
+}

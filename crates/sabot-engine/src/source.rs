@@ -1,0 +1,6 @@
+//! The sources of stream agents.
+
+pub(crate) mod file;
+pub(crate) mod lateness;
+pub(crate) mod observe;
+pub(crate) mod stream;

@@ -1,0 +1,237 @@
+//! Reading a file as a source: decoded in chunks, rows that do not fit set aside, replayed at the speed asked for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use sabot_common::clock::SharedClock;
+use sabot_common::config::{OnError, StreamConfig};
+use sabot_common::units::Speed;
+use sabot_runtime::{Envelope, JobError, Lateness, Position, Route, Source, SourcePoll, WATERMARK_NONE};
+use serde::{Deserialize, Serialize};
+
+use crate::partition::KeyHash;
+
+mod chunk;
+mod csv;
+mod jsonl;
+mod ordered;
+mod pace;
+mod parquet;
+mod schema;
+mod text;
+
+pub(crate) use chunk::{Chunk, DeadRow, Finisher};
+pub(crate) use schema::{FileShape, Wanted, probe};
+
+/// Rows given at a time.
+const BATCH_ROWS: usize = 8_192;
+
+/// Chunks of a file one after another.
+pub(crate) type Chunks = Box<dyn Iterator<Item = Result<Chunk, String>> + Send>;
+
+/// A file to read as a source.
+pub(crate) struct FileSourceSpec {
+    /// The stream or table it fills, for messages.
+    pub(crate) owner: String,
+    pub(crate) shape: FileShape,
+    pub(crate) speed: Speed,
+    pub(crate) order_by: Option<usize>,
+    pub(crate) on_error: OnError,
+    /// How rows find their partition.
+    pub(crate) partitioning: Partitioning,
+    /// Most memory the rows of a file that must be sorted may take.
+    pub(crate) memory_bytes: usize,
+    pub(crate) clock: SharedClock,
+}
+
+/// How rows find their partition.
+pub(crate) enum Partitioning {
+    /// Runs of rows, by position.
+    Runs(u32),
+    /// By the hash of a column.
+    Key(KeyHash, usize),
+}
+
+/// Where a file source stands, as its commit record holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FilePosition {
+    /// Good rows given.
+    pub(crate) rows: u64,
+    /// Bad rows given.
+    pub(crate) dead: u64,
+    /// Size of the file; another size means another file.
+    pub(crate) file_bytes: u64,
+}
+
+/// A file being read.
+pub(crate) struct FileSource {
+    spec: FileSourceSpec,
+    chunks: Chunks,
+    /// Rows decoded and not yet given.
+    current: Option<RecordBatch>,
+    dead: Vec<DeadRow>,
+    position: FilePosition,
+    /// Rows and bad rows to pass over after a restart.
+    skip: FilePosition,
+    pace: pace::Pace,
+    total_rows: Option<u64>,
+}
+
+impl FileSource {
+    /// Opens the file and goes on behind `done`.
+    pub(crate) fn open(spec: FileSourceSpec, done: Option<FilePosition>) -> Result<Self, JobError> {
+        let failed = |problem: String| JobError::Source(format!("{}: {problem}", spec.owner));
+        let file_bytes = std::fs::metadata(&spec.shape.path)
+            .map_err(|error| failed(format!("{}: {error}", spec.shape.path.display())))?
+            .len();
+        let done = done.unwrap_or_else(|| FilePosition { file_bytes, ..FilePosition::default() });
+        if done.file_bytes != file_bytes {
+            return Err(failed(format!(
+                "{} has changed since it was last read ({} bytes then, {file_bytes} now); put it back or start afresh with --fresh",
+                spec.shape.path.display(),
+                done.file_bytes
+            )));
+        }
+        let chunks = spec.shape.open().map_err(failed)?;
+        let (chunks, total_rows) = match spec.order_by {
+            Some(column) => {
+                let ordered = ordered::read_ordered(chunks, column, spec.memory_bytes).map_err(failed)?;
+                let rows = ordered.rows;
+                (ordered.into_chunks(), Some(rows))
+            }
+            None => (chunks, spec.shape.known_rows()),
+        };
+        let pace = pace::Pace::new(spec.speed, spec.order_by.or(spec.shape.event_time), total_rows, &spec.clock);
+        let position = FilePosition { rows: 0, dead: 0, file_bytes };
+        Ok(Self { spec, chunks, current: None, dead: Vec::new(), position, skip: done, pace, total_rows })
+    }
+
+    /// Makes sure there are rows to give, or that the file is at its end.
+    fn load(&mut self) -> Result<(), JobError> {
+        while self.current.is_none() && self.dead.is_empty() {
+            let Some(chunk) = self.chunks.next() else { return Ok(()) };
+            let chunk = chunk.map_err(|problem| self.failed(&problem))?;
+            self.current = self.skip_rows(chunk.rows);
+            self.dead = self.skip_dead(chunk.dead);
+            if let (OnError::Fail, Some(first)) = (self.spec.on_error, self.dead.first()) {
+                return Err(self.failed(&format!(
+                    "{}:{}: {}; mend the row, or set on_error to skip or dead_letter",
+                    self.spec.shape.path.display(),
+                    first.line,
+                    first.error
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, problem: &str) -> JobError {
+        JobError::Source(format!("{}: {problem}", self.spec.owner))
+    }
+
+    fn skip_rows(&mut self, rows: RecordBatch) -> Option<RecordBatch> {
+        let count = rows.num_rows() as u64;
+        let skipped = self.skip.rows.saturating_sub(self.position.rows).min(count);
+        self.position.rows += skipped;
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        Some(rows.slice(skipped, rows.num_rows() - skipped)).filter(|rest| rest.num_rows() > 0)
+    }
+
+    fn skip_dead(&mut self, dead: Vec<DeadRow>) -> Vec<DeadRow> {
+        let skipped = self.skip.dead.saturating_sub(self.position.dead).min(dead.len() as u64);
+        self.position.dead += skipped;
+        dead.into_iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).collect()
+    }
+
+    /// The next rows that are due, cut at run boundaries into one envelope per run or key partition.
+    fn give(&mut self, rows: RecordBatch, out: &mut Vec<Envelope>) -> Result<(), JobError> {
+        match &self.spec.partitioning {
+            Partitioning::Runs(partitions) => {
+                let mut at = 0;
+                while at < rows.num_rows() {
+                    let row = self.position.rows + at as u64;
+                    let left_in_run = StreamConfig::ROWS_PER_RUN - row % StreamConfig::ROWS_PER_RUN;
+                    let take = usize::try_from(left_in_run).unwrap_or(usize::MAX).min(rows.num_rows() - at);
+                    let partition = (row / StreamConfig::ROWS_PER_RUN) % u64::from(*partitions);
+                    out.push(self.envelope(rows.slice(at, take), u32::try_from(partition).unwrap_or(0), Route::Main));
+                    at += take;
+                }
+            }
+            Partitioning::Key(hash, column) => {
+                let keys = [Arc::clone(rows.column(*column))];
+                let parts = hash.split(&keys, &rows).map_err(|error| self.failed(&error.to_string()))?;
+                out.extend(parts.into_iter().map(|(partition, rows)| self.envelope(rows, partition, Route::Main)));
+            }
+        }
+        self.position.rows += rows.num_rows() as u64;
+        Ok(())
+    }
+
+    fn envelope(&self, batch: RecordBatch, partition: u32, route: Route) -> Envelope {
+        let arrived_at = self.spec.clock.now();
+        Envelope { batch, partition, route, lateness: Lateness::OnTime, arrived_at, trace: None, links: Vec::new() }
+    }
+
+    fn give_dead(&mut self, out: &mut Vec<Envelope>) {
+        let dead = std::mem::take(&mut self.dead);
+        if !dead.is_empty() {
+            self.position.dead += dead.len() as u64;
+            out.push(self.envelope(dead_batch(&self.spec.shape.path, &dead), 0, Route::Dead));
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn poll(&mut self) -> Result<SourcePoll, JobError> {
+        self.load()?;
+        let mut out = Vec::new();
+        self.give_dead(&mut out);
+        if let Some(rows) = self.current.take() {
+            let due = self.pace.due(&rows, self.position.rows).min(BATCH_ROWS);
+            if due > 0 {
+                self.give(rows.slice(0, due), &mut out)?;
+            }
+            self.current = Some(rows.slice(due, rows.num_rows() - due)).filter(|rest| rest.num_rows() > 0);
+            if due == 0 && out.is_empty() {
+                return Ok(SourcePoll::WaitFor(self.pace.tick()));
+            }
+        }
+        Ok(if out.is_empty() { SourcePoll::End } else { SourcePoll::Rows(out) })
+    }
+
+    fn watermark(&self) -> i64 {
+        WATERMARK_NONE
+    }
+
+    fn position(&self) -> Position {
+        Position { inputs: Vec::new(), extra: serde_json::to_value(&self.position).ok() }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+    fn progress(&self) -> Option<f64> {
+        self.total_rows.map(|total| if total == 0 { 1.0 } else { self.position.rows as f64 / total as f64 })
+    }
+}
+
+/// Schema of dead-letter streams.
+pub(crate) fn dead_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("source", DataType::Utf8, false),
+        Field::new("line", DataType::UInt64, false),
+        Field::new("error", DataType::Utf8, false),
+        Field::new("raw", DataType::Utf8, false),
+    ]))
+}
+
+fn dead_batch(path: &PathBuf, dead: &[DeadRow]) -> RecordBatch {
+    let source: StringArray = dead.iter().map(|_| Some(path.to_string_lossy().into_owned())).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(source),
+        Arc::new(dead.iter().map(|row| Some(row.line)).collect::<UInt64Array>()),
+        Arc::new(dead.iter().map(|row| Some(row.error.as_str())).collect::<StringArray>()),
+        Arc::new(dead.iter().map(|row| Some(row.raw.as_str())).collect::<StringArray>()),
+    ];
+    RecordBatch::try_new(dead_schema(), columns).unwrap_or_else(|_| RecordBatch::new_empty(dead_schema()))
+}

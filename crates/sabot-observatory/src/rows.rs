@@ -1,0 +1,225 @@
+//! Ended spans as rows of Arrow columns.
+//!
+//! Invariant: every text is bounded per value and per span, so a batch stays far below Arrow's 2 GiB of text per column
+//! whatever a span carries. What is beyond the bounds is cut off, never refused.
+
+mod nested;
+
+use std::borrow::Cow;
+use std::mem;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Decimal128Array, Float64Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::error::ArrowError;
+use sabot_telemetry::{AttributeValue, SpanKind, SpanRecord, SpanStatus};
+
+use self::nested::{Events, Links, TextMaps};
+use crate::schema::{COST_PRECISION, COST_SCALE, DEDICATED, block_schema};
+
+/// Longest text of one value; the rest is cut off.
+const MAX_VALUE_BYTES: usize = 16 << 10;
+/// Most text of one span.
+const MAX_SPAN_BYTES: usize = 256 << 10;
+const MAX_BATCH_ROWS: usize = 8_192;
+const MAX_BATCH_TEXT_BYTES: usize = 8 << 20;
+
+/// Why a trace was kept while no sampling policy is in force.
+const KEPT_ALL: &str = "all";
+
+/// Attributes as spans and events carry them.
+type Attributes = [(Cow<'static, str>, AttributeValue)];
+
+/// The spans as batches of the block's columns, in the order given.
+pub(crate) fn to_batches(spans: &[SpanRecord]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut batches = Vec::new();
+    let mut rows = Rows::default();
+    for span in spans {
+        rows.push(span);
+        if rows.len >= MAX_BATCH_ROWS || rows.text_bytes >= MAX_BATCH_TEXT_BYTES {
+            batches.push(mem::take(&mut rows).finish()?);
+        }
+    }
+    if rows.len > 0 {
+        batches.push(rows.finish()?);
+    }
+    Ok(batches)
+}
+
+/// How much text a span may still bring.
+struct TextBudget {
+    left: usize,
+}
+
+impl TextBudget {
+    fn cut<'a>(&mut self, text: &'a str) -> &'a str {
+        let end = text.floor_char_boundary(text.len().min(MAX_VALUE_BYTES).min(self.left));
+        self.left -= end;
+        text.get(..end).unwrap_or_default()
+    }
+
+    const fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+}
+
+#[derive(Default)]
+struct Rows {
+    len: usize,
+    text_bytes: usize,
+    trace_id: StringBuilder,
+    span_id: StringBuilder,
+    parent_span_id: StringBuilder,
+    service: StringBuilder,
+    operation: StringBuilder,
+    kind: StringBuilder,
+    status: StringBuilder,
+    status_message: StringBuilder,
+    started_at: TimestampMicrosecondBuilder,
+    start_unix_nano: Int64Builder,
+    end_unix_nano: Int64Builder,
+    duration_ms: Float64Builder,
+    dedicated: [StringBuilder; DEDICATED.len()],
+    resource: TextMaps,
+    scope: TextMaps,
+    attributes: TextMaps,
+    events: Events,
+    links: Links,
+    keep_reason: StringBuilder,
+    adjusted_count: Float64Builder,
+    value_types: StringBuilder,
+}
+
+impl Rows {
+    fn push(&mut self, span: &SpanRecord) {
+        let mut budget = TextBudget { left: MAX_SPAN_BYTES };
+        self.push_identity(span, &mut budget);
+        self.push_times(span);
+        self.push_attributes(span, &mut budget);
+        self.links.push(&span.links);
+        self.keep_reason.append_value(KEPT_ALL);
+        self.adjusted_count.append_value(1.0);
+        self.text_bytes += MAX_SPAN_BYTES - budget.left;
+        self.len += 1;
+    }
+
+    fn push_identity(&mut self, span: &SpanRecord, budget: &mut TextBudget) {
+        self.trace_id.append_value(hex(&span.trace_id));
+        self.span_id.append_value(hex(&span.span_id));
+        self.parent_span_id.append_option(span.parent_span_id.map(|id| hex(&id)));
+        let service = budget.cut(&span.service_name);
+        self.service.append_value(service);
+        self.operation.append_value(budget.cut(&span.name));
+        self.kind.append_value(kind(span.kind));
+        let (status, message) = status(&span.status);
+        self.status.append_value(status);
+        self.status_message.append_option(message.map(|message| budget.cut(message)));
+        self.resource.entry("service.name", service);
+        self.resource.end_map();
+        self.scope.end_map();
+    }
+
+    fn push_times(&mut self, span: &SpanRecord) {
+        let start = i64::try_from(span.start_unix_nano).unwrap_or(i64::MAX);
+        let end = i64::try_from(span.end_unix_nano).unwrap_or(i64::MAX);
+        self.started_at.append_value(start / 1_000);
+        self.start_unix_nano.append_value(start);
+        self.end_unix_nano.append_value(end);
+        self.duration_ms.append_value(duration_ms(start, end));
+    }
+
+    fn push_attributes(&mut self, span: &SpanRecord, budget: &mut TextBudget) {
+        for (column, (_, key)) in self.dedicated.iter_mut().zip(DEDICATED) {
+            let value = span.attributes.iter().rfind(|(name, _)| name == key);
+            column.append_option(value.map(|(_, value)| budget.cut(&text_of(value)).to_owned()));
+        }
+        let mut types = String::with_capacity(span.attributes.len());
+        self.attributes.push(&span.attributes, budget, &mut types);
+        self.events.push(&span.events, budget, &mut types);
+        self.value_types.append_value(types);
+    }
+
+    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
+        let cost = Decimal128Array::new_null(self.len).with_precision_and_scale(COST_PRECISION, COST_SCALE)?;
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.trace_id.finish()),
+            Arc::new(self.span_id.finish()),
+            Arc::new(self.parent_span_id.finish()),
+            Arc::new(self.service.finish()),
+            Arc::new(self.operation.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.status.finish()),
+            Arc::new(self.status_message.finish()),
+            Arc::new(self.started_at.finish().with_timezone("+00:00")),
+            Arc::new(self.start_unix_nano.finish()),
+            Arc::new(self.end_unix_nano.finish()),
+            Arc::new(self.duration_ms.finish()),
+        ];
+        columns.extend(self.dedicated.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+        columns.extend([
+            Arc::new(cost) as ArrayRef,
+            Arc::new(self.resource.finish()?),
+            Arc::new(self.scope.finish()?),
+            Arc::new(self.attributes.finish()?),
+            Arc::new(self.events.finish()?),
+            Arc::new(self.links.finish()?),
+            Arc::new(self.keep_reason.finish()),
+            Arc::new(self.adjusted_count.finish()),
+            Arc::new(self.value_types.finish()),
+        ]);
+        // Builders start with room for a thousand rows; most batches are a few, and many may be in memory.
+        columns.iter_mut().filter_map(Arc::get_mut).for_each(Array::shrink_to_fit);
+        RecordBatch::try_new(block_schema(), columns)
+    }
+}
+
+/// Zero for a span that ends before it starts, as skewed clocks make them.
+#[expect(clippy::cast_precision_loss, reason = "exact to the nanosecond up to 104 days")]
+fn duration_ms(start_unix_nano: i64, end_unix_nano: i64) -> f64 {
+    end_unix_nano.saturating_sub(start_unix_nano).max(0) as f64 / 1e6
+}
+
+fn text_of(value: &AttributeValue) -> Cow<'_, str> {
+    match value {
+        AttributeValue::Str(text) => Cow::Borrowed(text),
+        AttributeValue::Int(number) => Cow::Owned(number.to_string()),
+        AttributeValue::Float(number) => Cow::Owned(number.to_string()),
+        AttributeValue::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+    }
+}
+
+const fn type_letter(value: &AttributeValue) -> char {
+    match value {
+        AttributeValue::Str(_) => 's',
+        AttributeValue::Int(_) => 'i',
+        AttributeValue::Float(_) => 'f',
+        AttributeValue::Bool(_) => 'b',
+    }
+}
+
+const fn kind(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Internal => "internal",
+        SpanKind::Server => "server",
+        SpanKind::Client => "client",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+    }
+}
+
+fn status(status: &SpanStatus) -> (&'static str, Option<&str>) {
+    match status {
+        SpanStatus::Unset => ("unset", None),
+        SpanStatus::Ok => ("ok", None),
+        SpanStatus::Error(message) => ("error", Some(message)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+}
+
+#[cfg(test)]
+mod tests;

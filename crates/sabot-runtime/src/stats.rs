@@ -1,0 +1,143 @@
+//! What a job has done so far, readable at any time without stopping it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::WATERMARK_NONE;
+
+/// Counters of one job. Writers are its tasks; readers are status pages.
+#[derive(Debug)]
+pub struct JobStats {
+    /// Rows read and committed.
+    pub rows_in: AtomicU64,
+    /// Rows written to the main output and committed.
+    pub rows_out: AtomicU64,
+    /// Rows behind their partition's watermark.
+    pub late: AtomicU64,
+    /// Rows that did not fit the schema.
+    pub dead: AtomicU64,
+    /// Errors of any kind.
+    pub errors: AtomicU64,
+    /// Bytes written to outputs.
+    pub bytes_out: AtomicU64,
+    /// Committed rows not read yet.
+    pub lag_events: AtomicU64,
+    /// Lowest watermark, microseconds.
+    pub watermark: AtomicI64,
+    /// Newest event time, microseconds.
+    pub newest_event_time: AtomicI64,
+    /// Last committed epoch.
+    pub epoch: AtomicU64,
+    /// Millionths of a bounded source given; `u64::MAX` when unknown.
+    pub progress_ppm: AtomicU64,
+    /// Memory held by operator state.
+    pub state_bytes: AtomicU64,
+    /// One per operator of the chain, in order, then the sink.
+    pub operators: Vec<OperatorStats>,
+    state: Mutex<(JobState, Option<String>)>,
+}
+
+/// Counters of one operator.
+#[derive(Debug)]
+pub struct OperatorStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Rows in.
+    pub rows_in: AtomicU64,
+    /// Rows out.
+    pub rows_out: AtomicU64,
+    /// Time spent in it.
+    pub busy_nanos: AtomicU64,
+}
+
+/// Where a job is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Waiting for tables it joins to be loaded.
+    Waiting,
+    /// Processing.
+    Running,
+    /// Paused until the disk has room.
+    DiskFull,
+    /// Drained on request.
+    Stopped,
+    /// Its bounded input is processed and committed.
+    Finished,
+    /// Ended by an error.
+    Failed,
+}
+
+impl JobState {
+    /// The word used in output and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::DiskFull => "disk_full",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether it will do nothing more by itself.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Stopped | Self::Finished | Self::Failed)
+    }
+}
+
+impl JobStats {
+    /// Fresh counters for a chain with these operators.
+    pub fn new(operators: &[&'static str]) -> Self {
+        let operator = |name: &&'static str| OperatorStats {
+            name,
+            rows_in: AtomicU64::new(0),
+            rows_out: AtomicU64::new(0),
+            busy_nanos: AtomicU64::new(0),
+        };
+        Self {
+            rows_in: AtomicU64::new(0),
+            rows_out: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            lag_events: AtomicU64::new(0),
+            watermark: AtomicI64::new(WATERMARK_NONE),
+            newest_event_time: AtomicI64::new(WATERMARK_NONE),
+            epoch: AtomicU64::new(0),
+            progress_ppm: AtomicU64::new(u64::MAX),
+            state_bytes: AtomicU64::new(0),
+            operators: operators.iter().map(operator).collect(),
+            state: Mutex::new((JobState::Waiting, None)),
+        }
+    }
+
+    /// The state, and the error that led to it if it failed.
+    pub fn state(&self) -> (JobState, Option<String>) {
+        self.state.lock().map_or((JobState::Failed, None), |state| state.clone())
+    }
+
+    /// Moves to a state.
+    pub fn set_state(&self, state: JobState, error: Option<String>) {
+        if error.is_some() {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Ok(mut current) = self.state.lock() {
+            *current = (state, error);
+        }
+    }
+
+    /// The share of a bounded source given so far.
+    #[expect(clippy::cast_precision_loss, reason = "millionths fit exactly")]
+    pub fn progress(&self) -> Option<f64> {
+        let ppm = self.progress_ppm.load(Ordering::Relaxed);
+        (ppm != u64::MAX).then_some(ppm as f64 / 1e6)
+    }
+
+    /// The watermark, once there is one and until the source has ended.
+    pub fn watermark_micros(&self) -> Option<i64> {
+        let watermark = self.watermark.load(Ordering::Relaxed);
+        (watermark != WATERMARK_NONE && watermark != crate::WATERMARK_END).then_some(watermark)
+    }
+}

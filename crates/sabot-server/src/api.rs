@@ -1,0 +1,80 @@
+//! The REST API: one file per family, errors in one shape. `docs/api.md` is its contract.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
+use sabot_common::clock::{SharedClock, Timestamp};
+use sabot_common::config::SettingsSource;
+use sabot_observatory::{MetricsHistory, SpanStore};
+use sabot_sql::QueryEngine;
+
+use crate::monitor::Monitor;
+use crate::platform::Platform;
+
+mod agents;
+mod error;
+mod rows;
+mod sql;
+mod status;
+mod streams;
+mod tables;
+mod telemetry;
+mod traced;
+
+/// Largest request body.
+const MAX_BODY_BYTES: usize = 4 << 20;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) spans: Arc<SpanStore>,
+    pub(crate) metrics: Arc<MetricsHistory>,
+    pub(crate) queries: Arc<QueryEngine>,
+    /// Where queries run, away from the threads that answer requests.
+    pub(crate) query_threads: tokio::runtime::Handle,
+    pub(crate) settings: Arc<SettingsSource>,
+    pub(crate) clock: SharedClock,
+    pub(crate) started_at: Timestamp,
+    pub(crate) project: String,
+}
+
+/// All routes, with the pages unless they are left out.
+pub(crate) fn router(api: Api, with_ui: bool) -> Router {
+    let v1 = Router::new()
+        .route("/status", get(status::status))
+        .route("/overview", get(status::overview))
+        .route("/config", get(status::config))
+        .route("/agents", get(agents::list).post(agents::deploy))
+        .route("/agents/validate", post(agents::validate))
+        .route("/agents/{name}", get(agents::show).merge(delete(agents::remove)))
+        .route("/agents/{name}/start", post(agents::start))
+        .route("/agents/{name}/stop", post(agents::stop))
+        .route("/streams", get(streams::list))
+        .route("/streams/{name}", get(streams::show))
+        .route("/streams/{name}/rows", get(streams::rows))
+        .route("/tables", get(tables::list))
+        .route("/tables/{name}", get(tables::show))
+        .route("/tables/{name}/rows", get(tables::scan))
+        .route("/tables/{name}/rows/{key}", get(tables::row))
+        .route("/sql", post(sql::query))
+        .route("/traces", get(telemetry::traces))
+        .route("/traces/{id}", get(telemetry::trace))
+        .route("/telemetry/services", get(telemetry::services))
+        .route("/telemetry/metrics", get(telemetry::metrics))
+        .fallback(error::no_such_path);
+    let router = Router::new()
+        .nest("/api/v1", v1)
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/metrics", get(telemetry::prometheus));
+    let router = if with_ui { router.merge(crate::ui::router()) } else { router };
+    router
+        .layer(axum::middleware::from_fn_with_state(api.clone(), traced::traced))
+        .layer(axum::middleware::from_fn(traced::same_origin))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(api)
+}

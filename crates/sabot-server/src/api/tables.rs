@@ -1,0 +1,93 @@
+//! Tables.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use sabot_common::config::Output;
+use sabot_common::suggest;
+use sabot_store::Table;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{Api, rows as render};
+
+/// Most rows one request returns.
+const MAX_ROWS: usize = 10_000;
+
+pub(super) async fn list(State(api): State<Api>) -> Json<Vec<Value>> {
+    Json(api.platform.tables().values().map(|table| summary(&api, table)).collect())
+}
+
+fn summary(api: &Api, table: &Table) -> Value {
+    let writer = api.platform.inspect(|sources, agents| {
+        let source = sources.get(table.name()).map(|source| format!("source {}", source.file));
+        source.or_else(|| {
+            let writes =
+                |output: &Output| matches!(output, Output::Table { name, .. } if name.as_str() == table.name());
+            let agent = agents.values().find(|agent| writes(&agent.config.output));
+            agent.map(|agent| format!("agent {}", agent.config.name))
+        })
+    });
+    json!({
+        "name": table.name(),
+        "backend": table.backend().as_str(),
+        "key": table.key(),
+        "rows": table.len(),
+        "bytes": table.bytes(),
+        "writer": writer,
+    })
+}
+
+fn known(api: &Api, name: &str) -> Result<Arc<Table>, ApiError> {
+    let tables = api.platform.tables();
+    tables.get(name).map(Arc::clone).ok_or_else(|| {
+        let near = suggest::hint(name, tables.keys().map(String::as_str));
+        ApiError::not_found(format!("table \"{name}\" does not exist{near}"))
+    })
+}
+
+pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let table = known(&api, &name)?;
+    let mut shown = summary(&api, &table);
+    if let Value::Object(shown) = &mut shown {
+        shown.insert("schema".to_owned(), Value::Array(render::columns(table.schema())));
+    }
+    Ok(Json(shown))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScanQuery {
+    limit: Option<usize>,
+}
+
+pub(super) async fn scan(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<ScanQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let table = known(&api, &name)?;
+    let limit = query.limit.unwrap_or(100).min(MAX_ROWS);
+    let rows = api.query_threads.spawn_blocking(move || table.scan(limit)).await.map_err(ApiError::internal)??;
+    Ok(Json(json!({ "table": name, "rows": render::to_json(&[rows])? })))
+}
+
+pub(super) async fn row(
+    State(api): State<Api>,
+    Path((name, key)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let table = known(&api, &name)?;
+    let parts: Vec<&str> = if table.key().len() == 1 { vec![key.as_str()] } else { key.split(',').collect() };
+    if parts.len() != table.key().len() {
+        let wanted = table.key().join(",");
+        return Err(ApiError::bad_request(format!(
+            "the key of table \"{name}\" is {wanted}; got {} parts",
+            parts.len()
+        )));
+    }
+    let found = table.get(&parts)?;
+    let row = found.map(|row| render::to_json(&[row])).transpose()?.and_then(|rows| rows.into_iter().next());
+    row.map(Json).ok_or_else(|| ApiError::not_found(format!("table \"{name}\" has no row under \"{key}\"")))
+}

@@ -1,0 +1,233 @@
+//! Rates and recent history: one sample a second of every counter people watch.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sabot_common::clock::{SharedClock, Timestamp};
+use sabot_common::registry;
+use sabot_runtime::describe;
+use sabot_store::DiskUsage;
+use serde::Serialize;
+
+use crate::platform::Platform;
+use crate::process::{self, Usage};
+
+/// Samples kept for the overview's charts: a quarter of an hour.
+const HISTORY: usize = 900;
+/// Samples a rate is taken over.
+const RATE_SAMPLES: usize = 3;
+
+/// Takes samples and answers for rates.
+pub(crate) struct Monitor {
+    platform: Arc<Platform>,
+    clock: SharedClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    samples: VecDeque<(Duration, BTreeMap<String, u64>)>,
+    history: VecDeque<Sample>,
+    usage: Usage,
+    cpu_ratio: f64,
+}
+
+/// One second of the whole process.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) at: String,
+    pub(crate) events_per_second: f64,
+    pub(crate) late_total: u64,
+    pub(crate) errors_total: u64,
+    pub(crate) watermark_lag_seconds: Option<f64>,
+    pub(crate) memory_bytes: u64,
+}
+
+/// Sums over all agents.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) events_in: u64,
+    pub(crate) events_out: u64,
+    pub(crate) late: u64,
+    pub(crate) errors: u64,
+    pub(crate) lag: u64,
+    /// Lowest watermark of running agents, microseconds.
+    pub(crate) watermark: Option<i64>,
+    pub(crate) watermark_lag_seconds: Option<f64>,
+    /// Least progress of bounded sources.
+    pub(crate) progress: Option<f64>,
+}
+
+impl Monitor {
+    pub(crate) fn new(platform: Arc<Platform>, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self { platform, clock, state: Mutex::default() })
+    }
+
+    /// Samples once a second until the runtime ends.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            self.sample();
+        }
+    }
+
+    fn sample(&self) {
+        let now = self.clock.monotonic();
+        let counters = self.counters();
+        let totals = self.totals();
+        let usage = process::usage();
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.cpu_ratio = cpu_ratio(&state, now, usage);
+            state.usage = usage;
+            state.samples.push_back((now, counters));
+            while state.samples.len() > RATE_SAMPLES + 1 {
+                state.samples.pop_front();
+            }
+            let sample = Sample {
+                at: self.clock.now().to_string(),
+                events_per_second: rate(&state.samples, "all"),
+                late_total: totals.late,
+                errors_total: totals.errors,
+                watermark_lag_seconds: totals.watermark_lag_seconds,
+                memory_bytes: usage.memory_bytes,
+            };
+            state.history.push_back(sample);
+            while state.history.len() > HISTORY {
+                state.history.pop_front();
+            }
+        }
+        self.export(usage);
+    }
+
+    /// Every counter a rate is asked for, by key.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let relaxed = Ordering::Relaxed;
+        let mut counters = BTreeMap::new();
+        let mut all = 0;
+        self.platform.inspect(|sources, agents| {
+            for (name, agent) in agents {
+                let Some(stats) = &agent.stats else { continue };
+                let read = stats.rows_in.load(relaxed);
+                all += read;
+                counters.insert(format!("agent:{name}"), read);
+                counters.insert(format!("out:{name}"), stats.rows_out.load(relaxed));
+            }
+            for (name, source) in sources {
+                let rows = source.job.as_ref().map_or(0, |job| job.stats().rows_out.load(relaxed));
+                counters.insert(format!("source:{name}"), rows);
+            }
+        });
+        for stream in self.platform.store.streams() {
+            let latest = stream.partitions.iter().map(|p| p.latest).sum();
+            counters.insert(format!("stream:{}", stream.spec.name), latest);
+        }
+        counters.insert("all".to_owned(), all);
+        counters
+    }
+
+    /// Events per second of a counter, over the last samples.
+    pub(crate) fn rate(&self, key: &str) -> f64 {
+        rate(&self.state.lock().unwrap_or_else(PoisonError::into_inner).samples, key)
+    }
+
+    pub(crate) fn history(&self) -> Vec<Sample> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).history.iter().cloned().collect()
+    }
+
+    /// Memory in bytes and the share of all cores in use.
+    pub(crate) fn usage(&self) -> (u64, f64) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.usage.memory_bytes, state.cpu_ratio)
+    }
+
+    /// Sums over all agents, now.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    pub(crate) fn totals(&self) -> Totals {
+        let relaxed = Ordering::Relaxed;
+        let mut totals = Totals::default();
+        self.platform.inspect(|sources, agents| {
+            for agent in agents.values() {
+                totals.errors += u64::from(agent.status().1.is_some());
+                let Some(stats) = &agent.stats else { continue };
+                totals.events_in += stats.rows_in.load(relaxed);
+                totals.events_out += stats.rows_out.load(relaxed);
+                totals.late += stats.late.load(relaxed);
+                totals.lag += stats.lag_events.load(relaxed);
+                if let Some(watermark) = stats.watermark_micros() {
+                    let lowest = totals.watermark.map_or(watermark, |lowest| lowest.min(watermark));
+                    totals.watermark = Some(lowest);
+                    let lag = stats.newest_event_time.load(relaxed).saturating_sub(watermark).max(0) as f64 / 1e6;
+                    totals.watermark_lag_seconds =
+                        Some(totals.watermark_lag_seconds.map_or(lag, |most: f64| most.max(lag)));
+                }
+            }
+            for source in sources.values() {
+                totals.errors += u64::from(source.status().1.is_some());
+                let Some(job) = &source.job else { continue };
+                totals.errors += job.stats().dead.load(relaxed);
+                if let Some(progress) = job.stats().progress() {
+                    totals.progress = Some(totals.progress.map_or(progress, |least: f64| least.min(progress)));
+                }
+            }
+        });
+        totals
+    }
+
+    /// Sets the gauges that are read rather than counted.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    fn export(&self, usage: Usage) {
+        let metrics = &self.platform.registry;
+        metrics.gauge(&describe(&registry::MEMORY_USAGE), &[]).set(usage.memory_bytes as f64);
+        metrics.gauge(&describe(&registry::CPU_USAGE), &[]).set(self.usage().1);
+        let DiskUsage { streams, journal, snapshots, tables } = self.platform.store.disk_usage();
+        for (kind, bytes) in [("streams", streams), ("journal", journal), ("snapshots", snapshots), ("tables", tables)]
+        {
+            metrics.gauge(&describe(&registry::DISK_USAGE), &[kind]).set(bytes as f64);
+        }
+        let health = metrics.gauge(&describe(&registry::COMPONENT_HEALTH), &["store"]);
+        health.set(if self.platform.is_disk_full() { 0.0 } else { 1.0 });
+        let mut by_status: BTreeMap<&'static str, f64> = BTreeMap::new();
+        self.platform.inspect(|_, agents| {
+            for agent in agents.values() {
+                *by_status.entry(agent.status().0.as_str()).or_default() += 1.0;
+            }
+        });
+        for status in ["waiting", "running", "disk_full", "stopped", "finished", "failed"] {
+            let count = by_status.get(status).copied().unwrap_or(0.0);
+            metrics.gauge(&describe(&registry::AGENTS_ACTIVE), &["stream", status]).set(count);
+        }
+        for table in self.platform.tables().values() {
+            let labels = [table.name(), table.backend().as_str()];
+            metrics.gauge(&describe(&registry::STATE_SIZE), &labels).set(table.bytes() as f64);
+            let (hits, misses) = table.cache_counts();
+            metrics.counter(&describe(&registry::STATE_CACHE_HITS), &[table.name()]).raise_to(hits);
+            metrics.counter(&describe(&registry::STATE_CACHE_MISSES), &[table.name()]).raise_to(misses);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(samples: &VecDeque<(Duration, BTreeMap<String, u64>)>, key: &str) -> f64 {
+    let (Some((from, first)), Some((to, last))) = (samples.front(), samples.back()) else { return 0.0 };
+    let seconds = to.saturating_sub(*from).as_secs_f64();
+    let of = |counters: &BTreeMap<String, u64>| counters.get(key).copied().unwrap_or(0);
+    if seconds > 0.0 { of(last).saturating_sub(of(first)) as f64 / seconds } else { 0.0 }
+}
+
+fn cpu_ratio(state: &State, now: Duration, usage: Usage) -> f64 {
+    let Some((before, _)) = state.samples.back() else { return 0.0 };
+    let wall = now.saturating_sub(*before).as_secs_f64();
+    let used = usage.cpu.saturating_sub(state.usage.cpu).as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a handful of cores")]
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    if wall > 0.0 { (used / wall / cores).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// The time as people read it.
+pub(crate) fn instant(micros: i64) -> String {
+    Timestamp::from_unix_micros(micros).to_string()
+}

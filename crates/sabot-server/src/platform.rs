@@ -1,0 +1,248 @@
+//! What is deployed: streams, tables and agents, their jobs, and what happens to them over a server's life.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use sabot_common::clock::SharedClock;
+use sabot_common::config::{AgentConfig, Project};
+use sabot_common::units::Speed;
+use sabot_engine::agent::{AgentContext, AgentPlan};
+use sabot_engine::ingest::IngestContext;
+use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, JobStats, Wiring, Workers};
+use sabot_sql::{Relation, RelationKind};
+use sabot_store::{Disk, Store, StreamKind, StreamSpec, Table};
+use sabot_telemetry::{Registry, Spans};
+
+mod agents;
+mod catalog;
+mod declare;
+mod graph;
+
+pub(crate) use agents::{Deployed, PlatformError, Validated};
+pub(crate) use graph::watermark_lag_seconds;
+
+/// Everything that runs.
+pub(crate) struct Platform {
+    pub(crate) store: Arc<Store>,
+    pub(crate) registry: Registry,
+    pub(crate) spans: Spans,
+    pub(crate) clock: SharedClock,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    workers: Workers,
+    committer: Committer,
+    options: JobOptions,
+    speed: Option<Speed>,
+    memory_bytes: usize,
+    state: Mutex<State>,
+}
+
+/// What a platform is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<Store>,
+    pub(crate) registry: Registry,
+    pub(crate) spans: Spans,
+    pub(crate) clock: SharedClock,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) workers: Workers,
+    pub(crate) committer: Committer,
+    pub(crate) speed: Option<Speed>,
+}
+
+#[derive(Default)]
+struct State {
+    tables: BTreeMap<String, Arc<Table>>,
+    /// Jobs that fill streams and tables from files, by stream or table.
+    sources: BTreeMap<String, SourceEntry>,
+    agents: BTreeMap<String, AgentEntry>,
+}
+
+/// A file being read into a stream or table.
+pub(crate) struct SourceEntry {
+    pub(crate) file: String,
+    pub(crate) fills_table: bool,
+    /// None when it was finished before this server started.
+    pub(crate) job: Option<Arc<JobHandle>>,
+    /// Why it could not start.
+    pub(crate) error: Option<String>,
+}
+
+/// A deployed agent.
+pub(crate) struct AgentEntry {
+    pub(crate) config: AgentConfig,
+    pub(crate) version: u64,
+    /// The plan, or why there is none.
+    pub(crate) plan: Result<Arc<AgentPlan>, String>,
+    /// Counters of the newest job, kept after it is over.
+    pub(crate) stats: Option<Arc<JobStats>>,
+    pub(crate) job: Option<Arc<JobHandle>>,
+    /// Where it stands when no job says otherwise.
+    pub(crate) resting: JobState,
+    /// Why it failed without a job.
+    pub(crate) error: Option<String>,
+}
+
+impl AgentEntry {
+    /// Where it stands, and the error that led there.
+    pub(crate) fn status(&self) -> (JobState, Option<String>) {
+        match (&self.job, &self.stats) {
+            (Some(_), Some(stats)) => stats.state(),
+            _ => (self.resting, self.error.clone()),
+        }
+    }
+}
+
+impl SourceEntry {
+    pub(crate) fn status(&self) -> (JobState, Option<String>) {
+        match (&self.job, &self.error) {
+            (Some(job), _) => job.stats().state(),
+            (None, Some(error)) => (JobState::Failed, Some(error.clone())),
+            (None, None) => (JobState::Finished, None),
+        }
+    }
+}
+
+impl Platform {
+    /// A platform for `project`, with nothing deployed yet.
+    pub(crate) fn new(project: &Project, parts: Parts) -> Self {
+        let performance = &project.settings.settings.performance;
+        let memory = usize::try_from(performance.max_memory_mb << 20).unwrap_or(usize::MAX);
+        Self {
+            store: parts.store,
+            registry: parts.registry,
+            spans: parts.spans,
+            clock: parts.clock,
+            disk: parts.disk,
+            dir: project.dir.clone(),
+            workers: parts.workers,
+            committer: parts.committer,
+            options: JobOptions { commit_interval: performance.commit_interval.0 },
+            speed: parts.speed,
+            // A sorted copy is made beside the rows read: half the budget leaves room for it.
+            memory_bytes: memory / 2,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while holding the lock leaves whole entries: the map is still good.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn ingest_context(&self) -> IngestContext {
+        IngestContext {
+            store: Arc::clone(&self.store),
+            registry: self.registry.clone(),
+            spans: self.spans.clone(),
+            clock: SharedClock::clone(&self.clock),
+            options: self.options,
+            speed: self.speed,
+            memory_bytes: self.memory_bytes,
+        }
+    }
+
+    fn agent_context(&self) -> AgentContext {
+        AgentContext {
+            store: Arc::clone(&self.store),
+            disk: Arc::clone(&self.disk),
+            dir: self.dir.clone(),
+            registry: self.registry.clone(),
+            spans: self.spans.clone(),
+            clock: SharedClock::clone(&self.clock),
+            options: self.options,
+        }
+    }
+
+    fn start_job(&self, spec: JobSpec) -> Result<Arc<JobHandle>, sabot_runtime::JobError> {
+        let wiring = Wiring {
+            store: Arc::clone(&self.store),
+            committer: self.committer.clone(),
+            spans: self.spans.clone(),
+            clock: SharedClock::clone(&self.clock),
+            runtime: self.workers.handle().clone(),
+        };
+        Job::start(spec, wiring).map(Arc::new)
+    }
+
+    /// Streams and tables as agents' SQL sees them.
+    fn relations(&self) -> (Vec<Relation>, BTreeMap<String, StreamSpec>) {
+        let streams: BTreeMap<_, _> = self
+            .store
+            .streams()
+            .into_iter()
+            .filter(|stream| stream.spec.kind == StreamKind::Stream)
+            .map(|stream| (stream.spec.name.clone(), stream.spec.as_ref().clone()))
+            .collect();
+        let mut relations: Vec<_> = streams
+            .values()
+            .map(|s| {
+                let kind = RelationKind::Stream { event_time: s.event_time.clone() };
+                Relation::new(s.name.clone(), Arc::clone(&s.schema), kind)
+            })
+            .collect();
+        relations.extend(self.state().tables.values().map(|table| {
+            let kind = RelationKind::Table { key: table.key().to_vec() };
+            Relation::new(table.name(), Arc::clone(table.schema()), kind)
+        }));
+        (relations, streams)
+    }
+
+    /// Whether nothing is left to do: every job is over or waits for something that is.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state();
+        let sources_over = state.sources.values().all(|source| source.status().0.is_over());
+        sources_over && state.agents.values().all(|agent| agent.status().0.is_over())
+    }
+
+    /// Whether everything has ended well.
+    pub(crate) fn is_finished(&self) -> bool {
+        let state = self.state();
+        let any = !state.sources.is_empty() || !state.agents.is_empty();
+        any && state.sources.values().all(|source| source.status().0 == JobState::Finished)
+            && state.agents.values().all(|agent| agent.status().0 == JobState::Finished)
+    }
+
+    /// Whether commits wait for room on the disk.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let paused = |state: JobState| state == JobState::DiskFull;
+        let state = self.state();
+        self.committer.is_disk_full()
+            || state.sources.values().any(|source| paused(source.status().0))
+            || state.agents.values().any(|agent| paused(agent.status().0))
+    }
+
+    /// Runs `look` over sources and agents.
+    pub(crate) fn inspect<T>(
+        &self,
+        look: impl FnOnce(&BTreeMap<String, SourceEntry>, &BTreeMap<String, AgentEntry>) -> T,
+    ) -> T {
+        let state = self.state();
+        look(&state.sources, &state.agents)
+    }
+
+    /// The tables there are.
+    pub(crate) fn tables(&self) -> BTreeMap<String, Arc<Table>> {
+        self.state().tables.clone()
+    }
+
+    /// How many threads process batches.
+    pub(crate) const fn worker_threads(&self) -> usize {
+        self.workers.threads()
+    }
+
+    /// Drains everything: jobs commit what is in flight and end.
+    pub(crate) async fn drain(&self) {
+        let jobs: Vec<_> = {
+            let state = self.state();
+            let sources = state.sources.values().filter_map(|source| source.job.clone());
+            sources.chain(state.agents.values().filter_map(|agent| agent.job.clone())).collect()
+        };
+        for job in &jobs {
+            job.stop();
+        }
+        for job in jobs {
+            job.join().await;
+        }
+    }
+}

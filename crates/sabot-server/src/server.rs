@@ -1,0 +1,341 @@
+//! A server's life: start in order, say what is there, drain in order.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sabot_common::clock::{SharedClock, SystemClock};
+use sabot_common::config::{Project, Settings};
+use sabot_common::registry;
+use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter};
+use sabot_runtime::{Committer, Workers, describe};
+use sabot_sql::QueryEngine;
+use sabot_store::{Disk, RealDisk, Store, StoreOptions};
+use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::{self, Api};
+use crate::monitor::{Monitor, instant};
+use crate::platform::{Parts, Platform};
+use crate::relations::ServerRelations;
+use crate::{ServerError, UpOptions};
+
+/// Longest a drain may take before the process ends anyway; what is not committed then is done again at the next start.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
+/// Threads that answer ad-hoc queries.
+const QUERY_THREADS: usize = 2;
+
+/// A running server.
+pub struct Server {
+    platform: Arc<Platform>,
+    monitor: Arc<Monitor>,
+    clock: SharedClock,
+    telemetry: TelemetryProviders,
+    span_writer: Option<SpanWriter>,
+    queries: Option<tokio::runtime::Runtime>,
+    closing: watch::Sender<bool>,
+    started: Duration,
+}
+
+/// What a start made.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Where the API and the pages are.
+    pub address: SocketAddr,
+    /// Whether the pages are served.
+    pub with_ui: bool,
+    /// Where data is kept.
+    pub data_dir: PathBuf,
+    /// How many streams, tables and agents there are.
+    pub streams: usize,
+    /// Tables.
+    pub tables: usize,
+    /// Agents.
+    pub agents: usize,
+    /// Worker threads.
+    pub workers: usize,
+    /// Everything was finished and committed by an earlier run.
+    pub finished_before: bool,
+}
+
+/// How far processing is, for a progress display.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Events read by agents.
+    pub events_in: u64,
+    /// Events written by agents.
+    pub events_out: u64,
+    /// Events read per second, lately.
+    pub events_per_second: f64,
+    /// Late rows.
+    pub late: u64,
+    /// Errors and malformed rows.
+    pub errors: u64,
+    /// Lowest watermark, RFC 3339; empty when there is none.
+    pub watermark: String,
+    /// Share of bounded sources read.
+    pub fraction: Option<f64>,
+    /// Nothing is left to do.
+    pub idle: bool,
+    /// Something failed.
+    pub failures: Vec<String>,
+}
+
+/// What one agent did in this run.
+#[derive(Clone, Debug)]
+pub struct AgentSummary {
+    /// Its name.
+    pub name: String,
+    /// Events read.
+    pub events_in: u64,
+    /// Events written.
+    pub events_out: u64,
+    /// Late rows.
+    pub late: u64,
+    /// Errors.
+    pub errors: u64,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl Server {
+    /// Starts a server, from configuration to listening. Must be called on a tokio runtime.
+    pub async fn start(options: &UpOptions) -> Result<(Self, Started), ServerError> {
+        let project = load_project(options)?;
+        let settings = project.settings.settings.clone();
+        let address = checked_address(options, &settings)?;
+        let clock = SystemClock::shared();
+        let data_dir = data_dir(options, &project);
+        if options.fresh {
+            remove_data(&data_dir)?;
+        }
+        // Bound before anything is recovered: a taken port should cost no time and change nothing.
+        let listener = bind(address).await?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let store = Store::open(Arc::clone(&disk), &data_dir, StoreOptions::default())?;
+        let telemetry = telemetry(&settings)?;
+        let registry = telemetry.registry().clone();
+        let workers = Workers::start(settings.performance.workers).map_err(ServerError::environment)?;
+        let durations = registry.histogram(&describe(&registry::COMMIT_DURATION), &[]);
+        let committer = Committer::start(workers.handle(), Arc::clone(&store), SharedClock::clone(&clock), durations);
+        let parts = Parts {
+            store,
+            registry: registry.clone(),
+            spans: telemetry.spans().clone(),
+            clock: SharedClock::clone(&clock),
+            disk,
+            workers,
+            committer,
+            speed: options.speed,
+        };
+        let platform = Arc::new(Platform::new(&project, parts));
+        let spans_dir = data_dir.join("telemetry");
+        let spans = SpanStore::open(&spans_dir, &settings.telemetry.storage, SharedClock::clone(&clock), &registry)
+            .map_err(ServerError::environment)?;
+        let span_writer =
+            SpanWriter::start(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
+        let monitor = Monitor::new(Arc::clone(&platform), SharedClock::clone(&clock));
+        let queries = query_runtime()?;
+        let engine = query_engine(&platform, &spans, &data_dir, &settings)?;
+        let api = Api {
+            platform: Arc::clone(&platform),
+            monitor: Arc::clone(&monitor),
+            spans,
+            metrics: Arc::new(MetricsHistory::new(registry, SharedClock::clone(&clock))),
+            queries: Arc::new(engine),
+            query_threads: queries.handle().clone(),
+            settings: Arc::new(project.settings.clone()),
+            clock: SharedClock::clone(&clock),
+            started_at: clock.now(),
+            project: project_name(&project),
+        };
+        platform.declare(&project).map_err(ServerError::bad_input)?;
+        platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?;
+        let finished_before = platform.is_finished();
+        let (closing, closed) = watch::channel(false);
+        let bound = listener.local_addr().map_err(ServerError::environment)?;
+        serve(listener, api::router(api, !options.no_ui), closed);
+        tokio::spawn(Arc::clone(&monitor).run());
+        let started = Started {
+            address: bound,
+            with_ui: !options.no_ui,
+            data_dir,
+            streams: platform.store.streams().iter().filter(|s| s.spec.kind == sabot_store::StreamKind::Stream).count(),
+            tables: platform.tables().len(),
+            agents: platform.inspect(|_, agents| agents.len()),
+            workers: platform.worker_threads(),
+            finished_before,
+        };
+        let started_at = clock.monotonic();
+        let span_writer = Some(span_writer);
+        let queries = Some(queries);
+        Ok((Self { platform, monitor, clock, telemetry, span_writer, queries, closing, started: started_at }, started))
+    }
+
+    /// How far processing is.
+    pub fn reading(&self) -> Reading {
+        let totals = self.monitor.totals();
+        let failures = self.platform.inspect(|sources, agents| {
+            let sources =
+                sources.iter().filter_map(|(name, source)| Some(format!("source of {name}: {}", source.status().1?)));
+            let agents = agents.iter().filter_map(|(name, agent)| Some(format!("agent {name}: {}", agent.status().1?)));
+            sources.chain(agents).collect()
+        });
+        Reading {
+            events_in: totals.events_in,
+            events_out: totals.events_out,
+            events_per_second: self.monitor.rate("all"),
+            late: totals.late,
+            errors: totals.errors,
+            watermark: totals.watermark.map(instant).unwrap_or_default(),
+            fraction: totals.progress,
+            idle: self.platform.is_idle(),
+            failures,
+        }
+    }
+
+    /// Time since it started serving.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.started)
+    }
+
+    /// What each agent has done in this run.
+    pub fn summary(&self) -> Vec<AgentSummary> {
+        self.platform.inspect(|_, agents| {
+            let of = |(name, agent): (&String, &crate::platform::AgentEntry)| {
+                let count = |pick: fn(&sabot_runtime::JobStats) -> u64| agent.stats.as_deref().map_or(0, pick);
+                AgentSummary {
+                    name: name.clone(),
+                    events_in: count(|s| s.rows_in.load(Ordering::Relaxed)),
+                    events_out: count(|s| s.rows_out.load(Ordering::Relaxed)),
+                    late: count(|s| s.late.load(Ordering::Relaxed)),
+                    errors: count(|s| s.errors.load(Ordering::Relaxed)),
+                }
+            };
+            agents.iter().map(of).collect()
+        })
+    }
+
+    /// Drains: no new requests, jobs commit and end, spans are written. True when all of it was done in time.
+    pub async fn stop(mut self) -> bool {
+        let drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
+        self.closing.send_replace(true);
+        if let Err(error) = self.telemetry.shutdown() {
+            tracing::warn!("spans may be lost: {error}");
+        }
+        if let Some(writer) = self.span_writer.take()
+            && tokio::task::spawn_blocking(move || writer.stop()).await.is_err()
+        {
+            tracing::warn!("the span writer did not stop in order");
+        }
+        if let Some(queries) = self.queries.take() {
+            queries.shutdown_background();
+        }
+        drained
+    }
+}
+
+fn load_project(options: &UpOptions) -> Result<Project, ServerError> {
+    match &options.dir {
+        Some(dir) => Ok(Project::load(dir)?),
+        None => Ok(Project { dir: PathBuf::from("."), ..Project::default() }),
+    }
+}
+
+fn project_name(project: &Project) -> String {
+    let dir = std::fs::canonicalize(&project.dir).unwrap_or_else(|_| project.dir.clone());
+    dir.file_name().map_or_else(|| "sabot".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn data_dir(options: &UpOptions, project: &Project) -> PathBuf {
+    options.data_dir.clone().unwrap_or_else(|| project.dir.join(".sabot"))
+}
+
+/// Removes a data directory, and only that: a directory Sabot did not make is refused.
+fn remove_data(dir: &Path) -> Result<(), ServerError> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    if !sabot_store::is_data_dir(dir) {
+        return Err(ServerError::refused(format!(
+            "{} is not a Sabot data directory; --fresh does not delete it",
+            dir.display()
+        )));
+    }
+    sabot_store::remove_data_dir(dir).map_err(ServerError::from)
+}
+
+fn checked_address(options: &UpOptions, settings: &Settings) -> Result<SocketAddr, ServerError> {
+    let ip: IpAddr = options.bind.unwrap_or(settings.server.bind);
+    if !ip.is_loopback() && !options.insecure {
+        return Err(ServerError::refused(format!(
+            "listening on {ip} would let anyone on the network read and change everything; bind to 127.0.0.1, or add --insecure if the network is yours"
+        )));
+    }
+    Ok(SocketAddr::new(ip, options.port.unwrap_or(settings.server.port)))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let fix = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another program has it; choose another with --port, or 0 for any free one"
+            }
+            _ => "choose another address with --bind and --port",
+        };
+        ServerError::environment(format!("cannot listen on {address}: {error}; {fix}"))
+    })
+}
+
+fn telemetry(settings: &Settings) -> Result<TelemetryProviders, ServerError> {
+    let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
+        .with_service_version(env!("CARGO_PKG_VERSION"))
+        .with_enabled(settings.telemetry.enabled)
+        .with_sample_rate(settings.telemetry.sample_rate);
+    Ok(init_telemetry(config))
+}
+
+fn query_runtime() -> Result<tokio::runtime::Runtime, ServerError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(QUERY_THREADS)
+        .thread_name("sabot-query")
+        .enable_time()
+        .build()
+        .map_err(ServerError::environment)
+}
+
+fn query_engine(
+    platform: &Arc<Platform>,
+    spans: &Arc<SpanStore>,
+    data_dir: &Path,
+    settings: &Settings,
+) -> Result<QueryEngine, ServerError> {
+    let relations = ServerRelations { platform: Arc::clone(platform), spans: Arc::clone(spans) };
+    // A quarter of the budget: agents come first.
+    let memory = usize::try_from(settings.performance.max_memory_mb << 18).unwrap_or(usize::MAX);
+    let spill = data_dir.join("spill");
+    std::fs::create_dir_all(&spill)
+        .map_err(|error| ServerError::environment(format!("{}: {error}", spill.display())))?;
+    QueryEngine::new(Arc::new(relations), memory, spill).map_err(ServerError::environment)
+}
+
+fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
+    let until_closed = async move {
+        // An error means the server is gone, which closes it too.
+        if closed.wait_for(|closed| *closed).await.is_err() {
+            tracing::debug!("the server went away without closing");
+        }
+    };
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_closed).await {
+            tracing::error!("the API stopped: {error}");
+        }
+    });
+}

@@ -1,0 +1,33 @@
+/** @file One request for a page that does not poll: loading, answer or error, never two at once. */
+import { useEffect, useState } from '../../vendor/preact-hooks.js';
+import { ApiError, getJson } from './api.js';
+
+/**
+ * @template T
+ * @typedef {{state: 'loading', old: T | null} | {state: 'ready', data: T} | {state: 'failed', error: ApiError}} Loaded
+ */
+
+/**
+ * Loads `path`, again whenever it or `attempt` changes. While loading, `old` is the previous answer.
+ * @template T
+ * @param {string} path
+ * @param {number} [attempt]
+ * @returns {Loaded<T>}
+ */
+export function useLoad(path, attempt = 0) {
+  const [loaded, setLoaded] = useState(/** @type {Loaded<T>} */ ({ state: 'loading', old: null }));
+  useEffect(() => {
+    const stopped = new AbortController();
+    setLoaded((before) => ({ state: 'loading', old: before.state === 'ready' ? before.data : null }));
+    getJson(path, { signal: stopped.signal }).then(
+      (data) => setLoaded({ state: 'ready', data: /** @type {T} */ (data) }),
+      (cause) => {
+        if (stopped.signal.aborted) return;
+        const error = cause instanceof ApiError ? cause : new ApiError(String(cause), { code: 'bad_answer' });
+        setLoaded({ state: 'failed', error });
+      },
+    );
+    return () => stopped.abort();
+  }, [path, attempt]);
+  return loaded;
+}

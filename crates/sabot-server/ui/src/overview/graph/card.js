@@ -1,0 +1,57 @@
+/** @file One node of the graph: a card that opens its details. */
+import { html } from '../../base/html.js';
+import { compact, rate, seconds } from '../../base/format.js';
+import { toneOf } from '../../base/status.js';
+import { fitText } from './fit-text.js';
+import { CARD } from './layout.js';
+import { outline } from './shape.js';
+
+const ICON_LEFT = 16;
+const TEXT_LEFT = 42;
+
+/** @typedef {import('../../types.js').GraphNode} GraphNode */
+
+/** @param {{node: GraphNode, x: number, y: number, selected: boolean, onOpen: (id: string) => void, children: unknown}} props */
+export function Card({ node, x, y, selected, onOpen, children }) {
+  const tone = toneOf(node.status);
+  /** @param {KeyboardEvent} event */
+  function onKeyDown(event) {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    onOpen(node.id);
+  }
+  return html`<g class=${`card-node kind-${node.kind} tone-${tone} ${selected ? 'selected' : ''}`} transform=${`translate(${x} ${y})`}
+    role="button" tabindex="0" data-node=${node.id} aria-label=${describe(node)} aria-pressed=${selected}
+    onClick=${() => onOpen(node.id)} onKeyDown=${onKeyDown}>
+    <title>${describe(node)}</title>
+    <path class="card-outline" d=${outline(node.kind)} />
+    <g class="card-icon" transform=${`translate(${ICON_LEFT} ${CARD.height / 2 - 9})`}>${children}</g>
+    <text class="card-name" x=${TEXT_LEFT} y="23">${fitText(shortName(node), CARD.width - TEXT_LEFT - 14)}</text>
+    <circle class="card-dot" cx=${TEXT_LEFT + 4} cy="38" r="3.5" />
+    <text class="card-line" x=${TEXT_LEFT + 12} y="42">${node.status} · ${rate(node.events_per_second)}</text>
+    ${node.errors_total > 0 && html`<${ErrorCount} total=${node.errors_total} />`}
+  </g>`;
+}
+
+/** On the upper edge of the card. @param {{total: number}} props */
+function ErrorCount({ total }) {
+  const text = `${compact(total)} ${total === 1 ? 'error' : 'errors'}`;
+  const width = text.length * 6 + 14;
+  return html`<g class="card-errors" transform=${`translate(${CARD.width - width - 6} -8)`}>
+    <rect width=${width} height="16" rx="8" /><text x=${width / 2} y="12">${text}</text>
+  </g>`;
+}
+
+/** A file is best known by the end of its path. @param {GraphNode} node */
+function shortName(node) {
+  return node.kind === 'source' || node.kind === 'sink' ? (node.name.split('/').at(-1) ?? node.name) : node.name;
+}
+
+/** @param {GraphNode} node */
+function describe(node) {
+  const facts = [`${node.kind} ${node.name}`, node.status, rate(node.events_per_second), `${compact(node.events_total)} events`];
+  if (typeof node.watermark_lag_seconds === 'number') facts.push(`watermark ${seconds(node.watermark_lag_seconds)} behind`);
+  if (node.late_total > 0) facts.push(`${compact(node.late_total)} late`);
+  if (node.errors_total > 0) facts.push(`${compact(node.errors_total)} errors`);
+  return facts.join(', ');
+}

@@ -1,0 +1,18 @@
+/** @file The facts every node of the graph has. */
+import { count, instant, rate, seconds } from '../../base/format.js';
+
+/**
+ * @param {import('../../types.js').GraphNode} node
+ * @returns {import('../../parts/facts.js').Fact[]}
+ */
+export function nodeFacts(node) {
+  return [
+    ['kind', node.kind],
+    ['rate', rate(node.events_per_second)],
+    ['events', count(node.events_total)],
+    ['watermark', node.watermark ? instant(node.watermark) : null],
+    ['watermark lag', typeof node.watermark_lag_seconds === 'number' ? seconds(node.watermark_lag_seconds) : null],
+    ['late', count(node.late_total)],
+    ['errors', count(node.errors_total)],
+  ];
+}

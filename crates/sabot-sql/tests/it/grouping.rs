@@ -1,0 +1,68 @@
+//! Group tables: partial states merge to the same result as one pass.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use sabot_sql::{Aggregation, GroupTable, Planner};
+
+fn aggregation(value: &str, labels: &[&str]) -> Aggregation {
+    let labels: Vec<_> = labels.iter().map(|l| (*l).to_owned()).collect();
+    Planner::batch_aggregate(&batch(&[]).schema(), value, &labels).expect("a plan")
+}
+
+fn batch(rows: &[(&str, i64)]) -> RecordBatch {
+    let schema = Schema::new(vec![Field::new("k", DataType::Utf8, true), Field::new("v", DataType::Int64, true)]);
+    let keys: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(k, _)| k)));
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, v)| *v)));
+    RecordBatch::try_new(Arc::new(schema), vec![keys, values]).expect("a batch")
+}
+
+fn sums(table: &mut GroupTable) -> Vec<(String, i64)> {
+    let result = table.finish().expect("results");
+    let keys = result.column(0).as_string::<i32>();
+    let sums = result.column(1).as_primitive::<Int64Type>();
+    let mut rows: Vec<_> = keys.iter().zip(sums.values()).map(|(k, v)| (k.unwrap_or("").to_owned(), *v)).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn merged_states_equal_one_pass() {
+    let plan = aggregation("sum(v)", &["k"]);
+    let (first, second) = (batch(&[("a", 1), ("b", 2)]), batch(&[("b", 3), ("c", 4)]));
+    let mut whole = plan.new_table().expect("a table");
+    whole.update(&first).expect("update");
+    whole.update(&second).expect("update");
+    let mut delta = plan.new_table().expect("a table");
+    let mut merged = plan.new_table().expect("a table");
+    for part in [first, second] {
+        delta.update(&part).expect("update");
+        merged.merge(&delta.take_state().expect("state")).expect("merge");
+        assert!(delta.is_empty());
+    }
+    let expected = vec![("a".to_owned(), 1), ("b".to_owned(), 5), ("c".to_owned(), 4)];
+    assert_eq!(sums(&mut whole), expected);
+    assert_eq!(sums(&mut merged), expected);
+}
+
+#[test]
+fn every_aggregate_survives_the_trip_through_its_state() {
+    for value in
+        ["count(*)", "count(DISTINCT v)", "avg(v)", "min(v)", "max(v)", "median(v)", "sum(v) FILTER (WHERE v > 1)"]
+    {
+        let plan = aggregation(value, &[]);
+        let rows = batch(&[("a", 1), ("b", 2), ("b", 2), ("c", 9)]);
+        let mut direct = plan.new_table().expect("a table");
+        direct.update(&rows).expect("update");
+        let mut delta = plan.new_table().expect("a table");
+        let mut merged = plan.new_table().expect("a table");
+        for at in 0..4 {
+            delta.update(&rows.slice(at, 1)).expect("update");
+            merged.merge(&delta.take_state().expect("state")).expect("merge");
+        }
+        let (direct, merged) = (direct.finish().expect("results"), merged.finish().expect("results"));
+        assert_eq!(direct.num_rows(), 1, "{value}");
+        assert_eq!(direct, merged, "{value}");
+    }
+}

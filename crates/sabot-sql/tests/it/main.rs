@@ -1,0 +1,5 @@
+//! Behaviour of SQL planning, aggregation and ad-hoc queries.
+
+mod grouping;
+mod planning;
+mod querying;

@@ -1,0 +1,205 @@
+//! What agents' SQL becomes, and what is refused with which advice.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use expect_test::{Expect, expect};
+use sabot_sql::{Planner, Relation, RelationKind, event_time_type};
+
+fn planner() -> Planner {
+    let flights = Schema::new(vec![
+        Field::new("time_hour", event_time_type(), false),
+        Field::new("origin", DataType::Utf8, true),
+        Field::new("carrier", DataType::Utf8, true),
+        Field::new("tailnum", DataType::Utf8, true),
+        Field::new("minute", DataType::Int64, true),
+        Field::new("dep_delay", DataType::Int64, true),
+    ]);
+    let planes = Schema::new(vec![
+        Field::new("tailnum", DataType::Utf8, false),
+        Field::new("model", DataType::Utf8, true),
+        Field::new("year", DataType::Int64, true),
+    ]);
+    let stream = RelationKind::Stream { event_time: Some("time_hour".to_owned()) };
+    let table = RelationKind::Table { key: vec!["tailnum".to_owned()] };
+    Planner::new(vec![
+        Relation::new("flights", Arc::new(flights.clone()), stream.clone()),
+        Relation::new("flights.late", Arc::new(flights), stream),
+        Relation::new("planes", Arc::new(planes), table),
+    ])
+}
+
+#[track_caller]
+fn check(sql: &str, expected: Expect) {
+    let shown = match planner().plan(sql) {
+        Ok(plan) => {
+            let columns: Vec<_> =
+                plan.schema.fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+            format!("{plan}\n=> {}", columns.join(", "))
+        }
+        Err(error) => format!("error: {error}"),
+    };
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn filter_and_project() {
+    check(
+        "SELECT origin, dep_delay * 60 AS seconds FROM flights WHERE dep_delay >= 180 AND origin = 'JFK'",
+        expect![[r#"
+            scan flights
+            filter dep_delay@1 >= 180
+            filter origin@0 = JFK
+            project origin@0 AS origin, dep_delay@1 * 60 AS seconds
+            => origin Utf8, seconds Int64"#]],
+    );
+}
+
+#[test]
+fn dotted_stream_names_need_no_quotes() {
+    check(
+        "SELECT origin FROM flights.late",
+        expect![[r#"
+        scan flights.late
+        => origin Utf8"#]],
+    );
+}
+
+#[test]
+fn tumbling_window() {
+    check(
+        "SELECT window_start, origin, count(*) AS flights, avg(dep_delay) AS mean_delay
+         FROM TUMBLE(flights, time_hour, INTERVAL '1 hour') WHERE carrier <> 'UA'
+         GROUP BY window_start, window_end, origin HAVING count(*) > 1",
+        expect![[r#"
+            scan flights in tumbling windows of 1h
+            filter carrier@1 != UA
+            project origin@0 AS origin, dep_delay@2 AS dep_delay, window_start@3 AS window_start, window_end@4 AS window_end
+            aggregate count(Int64(1)), avg(TUMBLE().dep_delay) by window, origin@0
+            project window_start@0 AS window_start, origin@2 AS origin, count(Int64(1))@3 AS count(Int64(1)), avg(TUMBLE().dep_delay)@4 AS avg(TUMBLE().dep_delay)
+            filter count(Int64(1))@2 > 1
+            project window_start@0 AS window_start, origin@1 AS origin, count(Int64(1))@2 AS flights, avg(TUMBLE().dep_delay)@3 AS mean_delay
+            => window_start Timestamp(µs, "+00:00"), origin Utf8, flights Int64, mean_delay Float64"#]],
+    );
+}
+
+#[test]
+fn lookup_join_with_filter_moved_before_it() {
+    check(
+        "SELECT f.origin, p.model FROM flights f LEFT JOIN planes p ON f.tailnum = p.tailnum
+         WHERE f.dep_delay > 60 AND p.year > 2000",
+        expect![[r#"
+            scan flights
+            filter dep_delay@2 > 60
+            project origin@0 AS origin, tailnum@1 AS tailnum
+            left lookup in planes by tailnum@1
+            project origin@0 AS origin, model@3 AS model, year@4 AS year
+            filter year@2 > 2000
+            project origin@0 AS origin, model@1 AS model
+            => origin Utf8, model Utf8"#]],
+    );
+}
+
+#[test]
+fn refusals_say_what_to_write() {
+    check(
+        "SELECT origin FROM fligths",
+        expect![[r#"error: stream or table "fligths" does not exist; did you mean "flights"?"#]],
+    );
+    check(
+        "SELECT orgin FROM flights",
+        expect![[r#"
+            error: no field named orgin; did you mean 'flights.origin'?
+            Valid fields are flights.time_hour, flights.origin, flights.carrier, flights.tailnum, flights.minute, flights.dep_delay"#]],
+    );
+    check(
+        "SELECT origin, count(*) FROM flights GROUP BY origin",
+        expect![
+            "error: agents do not run an aggregate without a window: its state would grow for ever; read FROM TUMBLE(stream, time_column, INTERVAL '…') and GROUP BY window_start"
+        ],
+    );
+    check(
+        "SELECT origin FROM flights ORDER BY origin",
+        expect![
+            "error: agents do not run ORDER BY: a stream has no end to sort at; order the result when you query it"
+        ],
+    );
+    check(
+        "SELECT origin FROM flights LIMIT 3",
+        expect!["error: agents do not run LIMIT: a stream has no end; limit the result when you query it"],
+    );
+    check(
+        "SELECT DISTINCT origin FROM flights",
+        expect!["error: agents do not run DISTINCT: group by the columns within a window of TUMBLE(…)"],
+    );
+    check(
+        "SELECT f.origin FROM flights f JOIN planes p ON f.tailnum = p.tailnum AND p.year > f.minute WHERE p.model LIKE 'A%'",
+        expect![[r#"
+            scan flights
+            inner lookup in planes by tailnum@1
+            project origin@0 AS origin
+            => origin Utf8"#]],
+    );
+    check(
+        "SELECT a.origin FROM flights a JOIN flights.late b ON a.tailnum = b.tailnum",
+        expect![[
+            r#"error: agents do not run a join of a stream with stream "flights.late": join a stream with a table"#
+        ]],
+    );
+    check(
+        "SELECT model FROM planes",
+        expect![[
+            r#"error: agents do not run a query that starts at table "planes": start FROM a stream and JOIN the table to it"#
+        ]],
+    );
+    check(
+        "SELECT f.origin FROM flights f JOIN planes p ON f.origin = p.model",
+        expect![[
+            r#"error: agents do not run a join with table "planes" on other columns than its key: compare each key column (tailnum) for equality with an expression over the stream"#
+        ]],
+    );
+    check(
+        "SELECT origin, now() AS at FROM flights",
+        expect![
+            "error: now() changes from one run to the next, so results could not be repeated after a crash; use a column of the stream"
+        ],
+    );
+    check(
+        "SELECT origin, origin FROM flights",
+        expect![[
+            r#"error: projections require unique expression names but the expression "flights.origin" at position 0 and "flights.origin" at position 1 have the same name. Consider aliasing ("AS") one of them"#
+        ]],
+    );
+    check(
+        "SELECT window_start, count(*) FROM TUMBLE(flights, origin, INTERVAL '1 hour') GROUP BY window_start",
+        expect![[r#"error: TUMBLE over "flights" must use its event time "time_hour", not "origin""#]],
+    );
+    check(
+        "SELECT window_start, count(*) FROM TUMBLE(flights, time_hour, INTERVAL '1 month') GROUP BY window_start",
+        expect!["error: TUMBLE's size cannot be given in months or years: their length varies; use days"],
+    );
+    check(
+        "SELEC origin FROM flights",
+        expect![[r#"error: parserError("Expected: an SQL statement, found: SELEC at Line: 1, Column: 1")"#]],
+    );
+    check(
+        "SELECT origin + 1 FROM flights WHERE origin > INTERVAL '1 day'",
+        expect!["error: cannot coerce arithmetic expression Utf8 + Int64 to valid types"],
+    );
+    check("DROP TABLE flights", expect!["error: agents do not run this statement: write one SELECT over a stream"]);
+}
+
+#[test]
+fn expressions_over_a_schema() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("time_hour", event_time_type(), false),
+        Field::new("minute", DataType::Int64, true),
+        Field::new("dep_delay", DataType::Int64, true),
+    ]));
+    let sql = "to_timestamp_seconds(date_part('epoch', time_hour) + 60 * (minute + coalesce(dep_delay, 0)))";
+    let shown = match Planner::expression(&schema, sql) {
+        Ok(expr) => format!("{expr} : {:?}", expr.data_type(&schema)),
+        Err(error) => format!("error: {error}"),
+    };
+    expect![[r#"to_timestamp_seconds(date_part(epoch, time_hour@0) + CAST(60 * (minute@1 + coalesce(dep_delay@2, 0)) AS Float64)) : Ok(Timestamp(Second, Some("+00:00")))"#]].assert_eq(&shown);
+}

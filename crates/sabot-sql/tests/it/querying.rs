@@ -1,0 +1,57 @@
+//! Ad-hoc queries and their limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource, RowSourceKind, SqlError};
+
+struct Numbers;
+
+impl Relations for Numbers {
+    fn resolve(&self, name: &str) -> Option<RowSource> {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let batches = Arc::clone(&schema);
+        let open = move || -> Result<sabot_sql::Batches, String> {
+            let schema = Arc::clone(&batches);
+            Ok(Box::new((0..10_i64).map(move |block| {
+                let values = Int64Array::from_iter_values(block * 1_000..(block + 1) * 1_000);
+                RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(values)]).map_err(|e| e.to_string())
+            })))
+        };
+        let known = name == "numbers" || name == "sabot.numbers";
+        known.then(|| RowSource { schema, kind: RowSourceKind::Partitions(vec![Arc::new(open)]) })
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["numbers".to_owned()]
+    }
+}
+
+async fn query(sql: &str, max_rows: usize) -> Result<(usize, bool), SqlError> {
+    let engine = QueryEngine::new(Arc::new(Numbers), 16 << 20, std::env::temp_dir()).expect("an engine");
+    let limits = QueryLimits { max_rows, timeout: Duration::from_secs(20) };
+    let result = engine.query(sql, limits).await?;
+    Ok((result.batches.iter().map(RecordBatch::num_rows).sum(), result.truncated))
+}
+
+#[tokio::test]
+async fn rows_are_cut_at_the_limit_and_the_result_says_so() {
+    assert_eq!(query("SELECT n FROM numbers WHERE n < 100", 100).await, Ok((100, false)));
+    assert_eq!(query("SELECT n FROM numbers", 100).await, Ok((100, true)));
+    assert_eq!(query("SELECT count(*) FROM sabot.numbers", 100).await, Ok((1, false)));
+}
+
+#[tokio::test]
+async fn writing_statements_are_refused() {
+    for sql in ["CREATE TABLE t (a INT)", "INSERT INTO numbers VALUES (1)", "DROP TABLE numbers", "SET x = 1"] {
+        assert!(matches!(query(sql, 10).await, Err(SqlError::Plan { .. })), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_names_are_met_with_the_nearest() {
+    let error = query("SELECT * FROM number", 10).await.expect_err("unknown");
+    assert_eq!(error.to_string(), "stream or table \"number\" does not exist; did you mean \"numbers\"?");
+}

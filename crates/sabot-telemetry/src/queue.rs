@@ -1,0 +1,139 @@
+//! The bounded queue between ended spans and whoever stores them.
+//!
+//! Invariant: the side that ends a span never waits. A full queue drops the span and counts it, and the consumer is woken
+//! once per eighth of the capacity, not once per span, so that ending a span makes no system call.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+
+use crate::record::SpanRecord;
+use crate::sync::lock;
+
+/// Ended spans, oldest first. A handle: clones see the same queue, and each span is drained once.
+#[derive(Clone, Debug)]
+pub struct SpanQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    service: Arc<str>,
+    // Boxed, so that an idle queue of the default capacity holds 1 MiB instead of 20.
+    sender: SyncSender<Box<SpanData>>,
+    receiver: Mutex<Receiver<Box<SpanData>>>,
+    received: AtomicU64,
+    dropped: AtomicU64,
+    wake_every: u64,
+    signal: Mutex<Signal>,
+    signalled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Signal {
+    woken: bool,
+    closed: bool,
+}
+
+impl SpanQueue {
+    pub(crate) fn new(service: Arc<str>, capacity: NonZeroUsize) -> Self {
+        let (sender, receiver) = sync_channel(capacity.get());
+        Self {
+            shared: Arc::new(Shared {
+                service,
+                sender,
+                receiver: Mutex::new(receiver),
+                received: AtomicU64::new(0),
+                dropped: AtomicU64::new(0),
+                wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
+                signal: Mutex::default(),
+                signalled: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Takes up to `max` spans without waiting.
+    pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
+        let receiver = lock(&self.shared.receiver);
+        receiver.try_iter().take(max).map(|span| SpanRecord::new(*span, &self.shared.service)).collect()
+    }
+
+    /// Waits until an eighth of the capacity has come in, the queue is flushed or closed, or `timeout` has passed; then
+    /// it is time to [`drain`](Self::drain). False once the queue is closed: drain until empty and stop.
+    ///
+    /// Blocks the calling thread, so it belongs on a thread of its own.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let signal = lock(&self.shared.signal);
+        let (mut signal, _) = self
+            .shared
+            .signalled
+            .wait_timeout_while(signal, timeout, |signal| !signal.woken && !signal.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        signal.woken = false;
+        !signal.closed
+    }
+
+    /// Spans that have ended, those dropped included.
+    pub fn received(&self) -> u64 {
+        self.shared.received.load(Ordering::Relaxed)
+    }
+
+    /// Spans lost because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    fn push(&self, span: SpanData) {
+        let received = self.shared.received.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.shared.sender.try_send(Box::new(span)).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        if received.is_multiple_of(self.shared.wake_every) {
+            self.signal(|signal| signal.woken = true);
+        }
+    }
+
+    fn signal(&self, change: impl FnOnce(&mut Signal)) {
+        change(&mut lock(&self.shared.signal));
+        self.shared.signalled.notify_all();
+    }
+}
+
+/// Moves ended spans from the SDK into the queue.
+#[derive(Debug)]
+pub(crate) struct QueueProcessor {
+    queue: SpanQueue,
+}
+
+impl QueueProcessor {
+    pub(crate) fn new(queue: SpanQueue) -> Self {
+        Self { queue }
+    }
+}
+
+impl SpanProcessor for QueueProcessor {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        self.queue.push(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.queue.signal(|signal| signal.woken = true);
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        self.queue.signal(|signal| signal.closed = true);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

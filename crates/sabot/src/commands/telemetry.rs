@@ -1,0 +1,78 @@
+//! `telemetry`: traces, trace and metrics.
+
+use serde_json::Value;
+
+use super::watch;
+use crate::cli::{MetricsArgs, TelemetryCommand, TracesArgs};
+use crate::client::{Client, Query};
+use crate::error::CliError;
+use crate::output::{Column, Printer, Show, column, metrics_table, waterfall};
+
+const TRACES: [Column; 8] = [
+    column("trace id", "trace_id", Show::Text),
+    column("started at", "started_at", Show::Text),
+    column("duration", "duration_ms", Show::Millis),
+    column("spans", "spans", Show::Count),
+    column("errors", "errors", Show::Problems),
+    column("service", "root_service", Show::Text),
+    column("operation", "root_operation", Show::Text),
+    column("kept because", "keep_reason", Show::Text),
+];
+
+pub(super) fn run(command: TelemetryCommand, client: Client<'_>, printer: &Printer) -> Result<(), CliError> {
+    match command {
+        TelemetryCommand::Traces(args) => {
+            let traces = client.get_list_in("traces", &["traces"], &query(&args))?;
+            printer.show_list("traces", &traces, &TRACES)
+        }
+        TelemetryCommand::Trace { id } => trace(&id, &client, printer),
+        TelemetryCommand::Metrics(args) => metrics(&args, client, printer),
+    }
+}
+
+fn query(args: &TracesArgs) -> Query {
+    let optional = [
+        ("service", args.service.clone()),
+        ("operation", args.operation.clone()),
+        ("status", args.status.map(|status| status.as_str().to_owned())),
+        ("min_duration", args.min_duration.clone()),
+        ("max_duration", args.max_duration.clone()),
+        ("since", args.since.clone()),
+        ("where", args.condition.clone()),
+    ];
+    let given = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let tags = args.tags.iter().map(|tag| ("tag", tag.clone()));
+    [("limit", args.limit.to_string())].into_iter().chain(given).chain(tags).collect()
+}
+
+fn trace(id: &str, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
+    let path = ["traces", id];
+    let trace = client.get(&path, &Query::new())?;
+    let drawn = waterfall(&trace, printer.width(), printer.style())
+        .map_err(|error| client.misshapen(&path, &format!("a trace ({error})")))?;
+    printer.show(&trace, |_| drawn)
+}
+
+fn metrics(args: &MetricsArgs, client: Client<'_>, printer: &Printer) -> Result<(), CliError> {
+    if !args.watch {
+        return show_metrics(args, &client, printer, false);
+    }
+    watch::for_people_only(printer, "telemetry metrics --watch", "leave out --watch for one reading")?;
+    let client = client.polling();
+    watch::every_second(|| show_metrics(args, &client, printer, printer.can_redraw()))
+}
+
+fn show_metrics(args: &MetricsArgs, client: &Client<'_>, printer: &Printer, redraw: bool) -> Result<(), CliError> {
+    let path = ["telemetry", "metrics"];
+    let query = args.component.map(|component| ("component", component.as_str().to_owned())).into_iter().collect();
+    let reading = client.get(&path, &query)?;
+    let metrics = reading.get("metrics").and_then(Value::as_array);
+    let metrics = metrics.ok_or_else(|| client.misshapen(&path, "an object with a list of metrics"))?;
+    if redraw {
+        return printer.redraw(&metrics_table(metrics, printer.style()));
+    }
+    if metrics.is_empty() {
+        printer.note("no metrics");
+    }
+    printer.show(&reading, |style| metrics_table(metrics, style))
+}

@@ -1,0 +1,86 @@
+//! What a run did, printed when it ends.
+
+use std::time::Duration;
+
+use sabot_common::units::format_count;
+
+use super::progress::rounded;
+use crate::output::{Cell, Grid, Style, Tone};
+
+/// A finished run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Summary {
+    /// From the first event read to the last commit.
+    pub(crate) elapsed: Duration,
+    /// Each agent's part, in the order shown.
+    pub(crate) agents: Vec<AgentSummary>,
+}
+
+/// One agent's part of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct AgentSummary {
+    /// The agent.
+    pub(crate) name: String,
+    /// Events it read.
+    pub(crate) events_in: u64,
+    /// Events it wrote.
+    pub(crate) events_out: u64,
+    /// From its first event to its last commit.
+    pub(crate) elapsed: Duration,
+    /// Rows behind the watermark.
+    pub(crate) late: u64,
+    /// Errors.
+    pub(crate) errors: u64,
+}
+
+impl Summary {
+    /// A line per agent and one for all of them.
+    pub(super) fn render(&self, style: Style) -> String {
+        if self.agents.is_empty() {
+            return format!("no agents ran; {:.2}s", self.elapsed.as_secs_f64());
+        }
+        let numbers = ["EVENTS IN", "EVENTS OUT", "SECONDS", "EVENTS/S", "LATE", "ERRORS"];
+        let mut grid = Grid::new([("AGENT", false)].into_iter().chain(numbers.map(|title| (title, true))), style);
+        for agent in &self.agents {
+            grid.row(agent.cells());
+        }
+        if self.agents.len() > 1 {
+            grid.row(self.total().cells());
+        }
+        grid.render()
+    }
+
+    fn total(&self) -> AgentSummary {
+        let sum = |of: fn(&AgentSummary) -> u64| self.agents.iter().map(of).fold(0, u64::saturating_add);
+        AgentSummary {
+            name: "total".to_owned(),
+            events_in: sum(|agent| agent.events_in),
+            events_out: sum(|agent| agent.events_out),
+            elapsed: self.elapsed,
+            late: sum(|agent| agent.late),
+            errors: sum(|agent| agent.errors),
+        }
+    }
+}
+
+impl AgentSummary {
+    fn cells(&self) -> [Cell; 7] {
+        let errors_tone = if self.errors > 0 { Tone::Bad } else { Tone::Plain };
+        [
+            Cell::plain(&self.name),
+            Cell::plain(format_count(self.events_in)),
+            Cell::plain(format_count(self.events_out)),
+            Cell::plain(format!("{:.2}", self.elapsed.as_secs_f64())),
+            Cell::plain(self.events_per_second()),
+            Cell::plain(format_count(self.late)),
+            Cell::toned(errors_tone, format_count(self.errors)),
+        ]
+    }
+
+    /// A rate where there was time to have one.
+    #[expect(clippy::cast_precision_loss, reason = "for people, to whole events")]
+    fn events_per_second(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { format_count(rounded(self.events_in as f64 / seconds)) } else { "-".to_owned() }
+    }
+}
