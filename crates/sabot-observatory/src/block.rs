@@ -256,4 +256,3 @@ fn sort_key(batch: &RecordBatch) -> Result<(&StringArray, &Int64Array), ArrowErr
     let start = required(batch, "start_unix_nano")?.as_primitive_opt::<Int64Type>();
     trace_id.zip(start).ok_or_else(|| ArrowError::SchemaError("the sort columns have unexpected types".to_owned()))
 }
-

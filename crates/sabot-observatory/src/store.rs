@@ -210,4 +210,3 @@ impl SpanStore {
         self.next_sequence.fetch_add(1, Ordering::Relaxed)
     }
 }
-

@@ -129,7 +129,8 @@ fn links(items: &StructArray) -> Result<Vec<TraceLink>, SearchError> {
     let column = |name| items.column_by_name(name).and_then(|ids| ids.as_string_opt::<i32>());
     let ids = column("trace_id").zip(column("span_id"));
     let (trace_ids, span_ids) = ids.ok_or(SearchError::Column("links"))?;
-    let link = |link| TraceLink { trace_id: trace_ids.value(link).to_owned(), span_id: span_ids.value(link).to_owned() };
+    let link =
+        |link| TraceLink { trace_id: trace_ids.value(link).to_owned(), span_id: span_ids.value(link).to_owned() };
     Ok((0..items.len()).map(link).collect())
 }
 

@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::config::SettingsSource;
-use sabot_observatory::{MetricsHistory, SpanStore};
+use sabot_observatory::{MetricsHistory, SpanStore, TraceReader};
 use sabot_sql::QueryEngine;
 
 use crate::monitor::Monitor;
@@ -32,6 +32,7 @@ pub(crate) struct Api {
     pub(crate) platform: Arc<Platform>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) spans: Arc<SpanStore>,
+    pub(crate) traces: Arc<TraceReader>,
     pub(crate) metrics: Arc<MetricsHistory>,
     pub(crate) queries: Arc<QueryEngine>,
     /// Where queries run, away from the threads that answer requests.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry;
+use sabot_observatory::MetricsHistory;
 use sabot_runtime::describe;
 use sabot_store::DiskUsage;
 use serde::Serialize;
@@ -66,11 +67,12 @@ impl Monitor {
     }
 
     /// Samples once a second until the runtime ends.
-    pub(crate) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;
             self.sample();
+            metrics.tick();
         }
     }
 

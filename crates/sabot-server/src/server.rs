@@ -9,7 +9,7 @@ use std::time::Duration;
 use sabot_common::clock::{SharedClock, SystemClock};
 use sabot_common::config::{Project, Settings};
 use sabot_common::registry;
-use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter};
+use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter, TraceReader};
 use sabot_runtime::{Committer, Workers, describe};
 use sabot_sql::QueryEngine;
 use sabot_store::{Disk, RealDisk, Store, StoreOptions};
@@ -140,15 +140,17 @@ impl Server {
         let spans = SpanStore::open(&spans_dir, &settings.telemetry.storage, SharedClock::clone(&clock), &registry)
             .map_err(ServerError::environment)?;
         let span_writer =
-            SpanWriter::start(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
+            SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
         let monitor = Monitor::new(Arc::clone(&platform), SharedClock::clone(&clock));
         let queries = query_runtime()?;
+        let metrics = Arc::new(MetricsHistory::new(SharedClock::clone(&clock), registry));
         let engine = query_engine(&platform, &spans, &data_dir, &settings)?;
         let api = Api {
             platform: Arc::clone(&platform),
             monitor: Arc::clone(&monitor),
+            traces: Arc::new(trace_reader(&spans, &settings)?),
             spans,
-            metrics: Arc::new(MetricsHistory::new(registry, SharedClock::clone(&clock))),
+            metrics: Arc::clone(&metrics),
             queries: Arc::new(engine),
             query_threads: queries.handle().clone(),
             settings: Arc::new(project.settings.clone()),
@@ -162,7 +164,7 @@ impl Server {
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
         serve(listener, api::router(api, !options.no_ui), closed);
-        tokio::spawn(Arc::clone(&monitor).run());
+        tokio::spawn(Arc::clone(&monitor).run(metrics));
         let started = Started {
             address: bound,
             with_ui: !options.no_ui,
@@ -231,9 +233,9 @@ impl Server {
             tracing::warn!("spans may be lost: {error}");
         }
         if let Some(writer) = self.span_writer.take()
-            && tokio::task::spawn_blocking(move || writer.stop()).await.is_err()
+            && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {
-            tracing::warn!("the span writer did not stop in order");
+            tracing::warn!("the last spans could not be written: {error}");
         }
         if let Some(queries) = self.queries.take() {
             queries.shutdown_background();
@@ -324,6 +326,11 @@ fn query_engine(
     std::fs::create_dir_all(&spill)
         .map_err(|error| ServerError::environment(format!("{}: {error}", spill.display())))?;
     QueryEngine::new(Arc::new(relations), memory, spill).map_err(ServerError::environment)
+}
+
+fn trace_reader(spans: &Arc<SpanStore>, settings: &Settings) -> Result<TraceReader, ServerError> {
+    let memory = usize::try_from(settings.performance.max_memory_mb << 18).unwrap_or(usize::MAX);
+    TraceReader::new(spans, memory).map_err(ServerError::environment)
 }
 
 fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {

@@ -10,6 +10,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "ui/"]
 #[exclude = "*.md"]
 #[exclude = "package.json"]
+#[exclude = "tests/*"]
 struct Assets;
 
 /// Nothing from outside, no inline script.

@@ -83,7 +83,12 @@ impl Cursor {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)
             .and_then(|builder| builder.with_batch_size(CHUNK_ROWS).build())
             .map_err(StoreError::parquet(&block.path))?;
-        Ok(Self { path: block.path.clone(), reader, batch: Keyed::new(RecordBatch::new_empty(block_schema()))?, row: 0 })
+        Ok(Self {
+            path: block.path.clone(),
+            reader,
+            batch: Keyed::new(RecordBatch::new_empty(block_schema()))?,
+            row: 0,
+        })
     }
 
     /// Moves to the next batch if the present one is used up; an empty batch is the end.
@@ -92,7 +97,8 @@ impl Cursor {
             return Ok(());
         }
         let next = self.reader.next().transpose();
-        let next = next.map_err(|error| StoreError::parquet(&self.path)(ParquetError::ArrowError(error.to_string())))?;
+        let next =
+            next.map_err(|error| StoreError::parquet(&self.path)(ParquetError::ArrowError(error.to_string())))?;
         self.batch = Keyed::new(next.unwrap_or_else(|| RecordBatch::new_empty(block_schema())))?;
         self.row = 0;
         Ok(())

@@ -17,14 +17,8 @@ pub(super) const BLOCKS: &str = "sabot.span_blocks";
 pub(super) const SERVICES: &str = "SELECT DISTINCT service, operation FROM sabot.spans ORDER BY service, operation";
 
 /// Sabot's own parts, which a search may name as if they were services.
-const COMPONENTS: [&str; 6] = [
-    "stream-processor",
-    "join-engine",
-    "state-store",
-    "agent-manager",
-    "task-orchestrator",
-    "cluster-coordinator",
-];
+const COMPONENTS: [&str; 6] =
+    ["stream-processor", "join-engine", "state-store", "agent-manager", "task-orchestrator", "cluster-coordinator"];
 
 /// Short tags of the founding documents, and the attributes they mean.
 const TAG_ALIASES: [(&str, &str); 4] = [
@@ -144,10 +138,8 @@ fn tag(key: &str, value: &str) -> String {
 
 /// What must hold for the trace.
 fn trace_conditions(query: &TraceQuery, window: Window) -> String {
-    let mut conditions = vec![
-        format!("min(start_unix_nano) >= {}", window.start),
-        format!("min(start_unix_nano) <= {}", window.until),
-    ];
+    let mut conditions =
+        vec![format!("min(start_unix_nano) >= {}", window.start), format!("min(start_unix_nano) <= {}", window.until)];
     conditions.extend(query.min_duration.map(|least| format!("{DURATION} >= {}", nanos(least))));
     conditions.extend(query.max_duration.map(|most| format!("{DURATION} <= {}", nanos(most))));
     conditions.join(" AND ")

@@ -77,3 +77,9 @@ impl From<StoreError> for ApiError {
 pub(super) async fn no_such_path(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is no {} in this API", uri.path()))
 }
+
+impl From<sabot_observatory::SearchError> for ApiError {
+    fn from(error: sabot_observatory::SearchError) -> Self {
+        Self::invalid(error)
+    }
+}

@@ -61,7 +61,10 @@ fn components(api: &Api) -> Vec<Value> {
     };
     let (sources_ok, sources_text) = summary(sources, "sources");
     let (agents_ok, agents_text) = summary(agents, "agents");
-    let (telemetry_ok, telemetry_text) = api.spans.health();
+    let unreadable: Vec<String> = api.spans.unreadable().iter().map(ToString::to_string).collect();
+    let telemetry_ok = unreadable.is_empty();
+    let stored = sabot_common::units::format_size(api.spans.disk_bytes());
+    let telemetry_text = if telemetry_ok { format!("{stored} of spans") } else { unreadable.join("; ") };
     vec![
         component("store", !full, store),
         component("sources", sources_ok, sources_text),

@@ -23,8 +23,8 @@ pub(super) async fn traces(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, ApiError> {
     let query = trace_query(&api, pairs)?;
-    let spans = std::sync::Arc::clone(&api.spans);
-    let found = api.query_threads.spawn(async move { spans.search(&query).await }).await;
+    let reader = std::sync::Arc::clone(&api.traces);
+    let found = api.query_threads.spawn(async move { reader.search(&query).await }).await;
     Ok(Json(json!({ "traces": found.map_err(ApiError::internal)??})))
 }
 
@@ -34,7 +34,7 @@ fn trace_query(api: &Api, pairs: Vec<(String, String)>) -> Result<TraceQuery, Ap
         match key.as_str() {
             "service" => query.service = Some(value),
             "operation" => query.operation = Some(value),
-            "status" => query.status = Some(value),
+            "status" => query.status = Some(value.parse().map_err(ApiError::bad_request)?),
             "where" => query.where_sql = Some(value),
             "min_duration" => query.min_duration = Some(duration(&key, &value)?),
             "max_duration" => query.max_duration = Some(duration(&key, &value)?),
@@ -65,9 +65,9 @@ fn duration(key: &str, value: &str) -> Result<Duration, ApiError> {
 }
 
 pub(super) async fn trace(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let spans = std::sync::Arc::clone(&api.spans);
+    let reader = std::sync::Arc::clone(&api.traces);
     let wanted = id.clone();
-    let found = api.query_threads.spawn(async move { spans.trace(&wanted).await }).await;
+    let found = api.query_threads.spawn(async move { reader.trace(&wanted).await }).await;
     match found.map_err(ApiError::internal)?? {
         Some(trace) => serde_json::to_value(trace).map(Json).map_err(ApiError::internal),
         None => Err(ApiError::not_found(format!("trace \"{id}\" does not exist, or is older than what is kept"))),
@@ -75,8 +75,8 @@ pub(super) async fn trace(State(api): State<Api>, Path(id): Path<String>) -> Res
 }
 
 pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
-    let spans = std::sync::Arc::clone(&api.spans);
-    let found = api.query_threads.spawn(async move { spans.services().await }).await;
+    let reader = std::sync::Arc::clone(&api.traces);
+    let found = api.query_threads.spawn(async move { reader.services().await }).await;
     serde_json::to_value(found.map_err(ApiError::internal)??).map(Json).map_err(ApiError::internal)
 }
 

@@ -44,14 +44,19 @@ pub(super) async fn traced(State(api): State<Api>, request: Request, next: Next)
 
 /// Refuses writes that a page of another site makes in a user's browser.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
-    let header_text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let foreign = header_text(header::ORIGIN).is_some_and(|origin| {
-        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-        Some(host) != header_text(header::HOST)
-    });
-    if foreign && request.method() != Method::GET && request.method() != Method::HEAD {
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    if !reads && is_foreign(&request) {
         let refusal = ApiError::refused("requests that change something must come from Sabot's own pages or a program");
         return refusal.into_response();
     }
     next.run(request).await
+}
+
+/// Whether a browser says that the request comes from a page of another host.
+fn is_foreign(request: &Request) -> bool {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    text(header::ORIGIN).is_some_and(|origin| {
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        Some(host) != text(header::HOST)
+    })
 }

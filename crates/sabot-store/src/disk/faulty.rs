@@ -33,6 +33,7 @@ struct State {
     locks: BTreeMap<PathBuf, std::sync::Weak<LockToken>>,
     bytes_written: u64,
     file_syncs: u64,
+    refusals: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -85,6 +86,11 @@ impl FaultyDisk {
     /// Bytes all files together may hold; writes beyond fail with `StorageFull`.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
+    }
+
+    /// How often a write did not fit.
+    pub fn refusals(&self) -> u64 {
+        self.state().refusals
     }
 
     /// Bytes all files hold.
@@ -165,9 +171,10 @@ impl State {
         self.alive()
     }
 
-    fn reserve(&self, more: u64) -> io::Result<()> {
+    fn reserve(&mut self, more: u64) -> io::Result<()> {
         match self.capacity {
             Some(capacity) if more > 0 && self.used() + more > capacity => {
+                self.refusals += 1;
                 Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on device"))
             }
             _ => Ok(()),

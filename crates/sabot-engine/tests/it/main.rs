@@ -1,0 +1,10 @@
+//! Behaviour of stream agents, from a file to committed rows, on a disk that can crash.
+
+mod bad_rows;
+mod crash;
+mod determinism;
+mod disk_full;
+mod harness;
+mod joins;
+mod outputs;
+mod windows;
