@@ -182,9 +182,9 @@ fn write_temporary(
     let mut sink = Sink { path: temporary.to_owned(), writer: writer.map_err(StoreError::parquet(temporary))? };
     fill(&mut sink)?;
     let metadata = sink.writer.finish().map_err(StoreError::parquet(temporary))?;
-    let file = sink.writer.inner();
-    file.sync_all().map_err(StoreError::io("sync the block", temporary))?;
-    let bytes = file.metadata().map_err(StoreError::io("read the block's size", temporary))?.len();
+    let written = sink.writer.inner();
+    written.sync_all().map_err(StoreError::io("sync the block", temporary))?;
+    let bytes = written.metadata().map_err(StoreError::io("read the block's size", temporary))?.len();
     Ok((bytes, u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0)))
 }
 
@@ -239,7 +239,7 @@ fn sorted_positions(batches: &[&RecordBatch]) -> Result<Vec<(usize, usize)>, Arr
         rows.flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row))).collect();
     let column = |name: &str| -> Result<SortColumn, ArrowError> {
         let parts = batches.iter().map(|batch| required(batch, name)).collect::<Result<Vec<_>, _>>()?;
-        let values = arrow::compute::concat(&parts.iter().map(|part| part.as_ref()).collect::<Vec<_>>())?;
+        let values = arrow::compute::concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
         Ok(SortColumn { values, options: None })
     };
     let order = lexsort_to_indices(&[column("trace_id")?, column("start_unix_nano")?], None)?;

@@ -33,7 +33,7 @@ const MAX_TRACE_SPANS: usize = 100_000;
 /// Most pairs of service and operation.
 const MAX_OPERATIONS: usize = 10_000;
 /// How far back to look before looking everywhere.
-const WINDOWS: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(6 * 3_600)];
+const WINDOWS: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(6)];
 /// Time for one query; well below [`FILE_GRACE`](crate::FILE_GRACE).
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,7 @@ use crate::schema::VALUE_TYPES;
 use crate::search::{numbers, optional, texts};
 
 /// A trace and its spans by start.
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trace {
     /// In lowercase hexadecimal.
@@ -140,8 +141,8 @@ fn typed(maps: &MapArray, row: usize, types: &str) -> Result<Map<String, Value>,
     let column = |at: usize| entries.columns().get(at).and_then(|texts| texts.as_string_opt::<i32>());
     let (keys, values) = column(0).zip(column(1)).ok_or(SearchError::Column("attributes"))?;
     let letters = types.chars().chain(std::iter::repeat('s'));
-    let entries = keys.iter().zip(values).zip(letters);
-    Ok(entries.filter_map(|((key, text), letter)| Some((key?.to_owned(), value(text?, letter)))).collect())
+    let typed = keys.iter().zip(values).zip(letters);
+    Ok(typed.filter_map(|((key, text), letter)| Some((key?.to_owned(), value(text?, letter)))).collect())
 }
 
 /// The value that stands as text; text again if it is not of its type, such as a number JSON does not have.

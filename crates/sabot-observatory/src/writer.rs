@@ -18,7 +18,7 @@ use crate::{SpanStore, StoreError};
 /// How soon an ended span can be read.
 const TICK: Duration = Duration::from_millis(100);
 /// Retention is looked after at least this often, also without activity.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
 const DRAIN_ROWS: usize = 8_192;
 /// Drains before other duties get their turn; also bounds the drain of a stop while spans keep coming.
 const DRAINS_PER_TURN: usize = 32;

@@ -124,6 +124,7 @@ pub struct Job {
     committed_activity: u64,
     snapshots: SnapshotFiles,
     in_flight: VecDeque<InFlight>,
+    started: Duration,
 }
 
 struct InFlight {
@@ -164,6 +165,7 @@ impl Job {
     }
 
     fn launch(spec: JobSpec, wiring: Wiring, recovered: recover::Recovered) -> Self {
+        let started = wiring.clock.monotonic();
         let (report, reports) = mpsc::channel(64);
         let activity = Arc::new(AtomicU64::new(0));
         let (partitioners, second) = spec.second.map_or((Vec::new(), Vec::new()), |second| second);
@@ -214,6 +216,7 @@ impl Job {
             committed_activity: 0,
             snapshots: recovered.snapshots,
             in_flight: VecDeque::new(),
+            started,
         }
     }
 
@@ -359,6 +362,8 @@ impl Job {
         stats.dead.fetch_add(counts.dead, relaxed);
         stats.bytes_out.fetch_add(counts.bytes_out, relaxed);
         stats.epoch.store(epoch, relaxed);
+        let active = self.wiring.clock.monotonic().saturating_sub(self.started);
+        stats.active_nanos.store(u64::try_from(active.as_nanos()).unwrap_or(u64::MAX), relaxed);
         metrics.processed.add(counts.rows_in);
         metrics.batches.add(counts.batches);
         metrics.lag.set(crate::chain::to_f64(stats.lag_events.load(relaxed)));

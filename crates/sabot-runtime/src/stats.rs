@@ -28,6 +28,8 @@ pub struct JobStats {
     pub newest_event_time: AtomicI64,
     /// Last committed epoch.
     pub epoch: AtomicU64,
+    /// Nanoseconds from the job's start to its last commit.
+    pub active_nanos: AtomicU64,
     /// Millionths of a bounded source given; `u64::MAX` when unknown.
     pub progress_ppm: AtomicU64,
     /// Memory held by operator state.
@@ -106,6 +108,7 @@ impl JobStats {
             watermark: AtomicI64::new(WATERMARK_NONE),
             newest_event_time: AtomicI64::new(WATERMARK_NONE),
             epoch: AtomicU64::new(0),
+            active_nanos: AtomicU64::new(0),
             progress_ppm: AtomicU64::new(u64::MAX),
             state_bytes: AtomicU64::new(0),
             operators: operators.iter().map(operator).collect(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sabot_common::units::Speed;
 
 /// Options of one run; what they leave open is the project's to say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpOptions {
     /// The project's directory; without one the project is empty.
     pub dir: Option<PathBuf>,

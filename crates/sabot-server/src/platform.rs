@@ -93,6 +93,13 @@ impl AgentEntry {
     }
 }
 
+impl AgentEntry {
+    fn status_and_lag(&self) -> (JobState, u64) {
+        let lag = self.stats.as_ref().map_or(0, |stats| stats.lag_events.load(std::sync::atomic::Ordering::Relaxed));
+        (self.status().0, lag)
+    }
+}
+
 impl SourceEntry {
     pub(crate) fn status(&self) -> (JobState, Option<String>) {
         match (&self.job, &self.error) {
@@ -188,11 +195,15 @@ impl Platform {
         (relations, streams)
     }
 
-    /// Whether nothing is left to do: every job is over or waits for something that is.
+    /// Whether nothing is left to do: every job is over, or has read all there is and waits for one that failed.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state();
-        let sources_over = state.sources.values().all(|source| source.status().0.is_over());
-        sources_over && state.agents.values().all(|agent| agent.status().0.is_over())
+        let sources: Vec<JobState> = state.sources.values().map(|source| source.status().0).collect();
+        let agents: Vec<(JobState, u64)> = state.agents.values().map(AgentEntry::status_and_lag).collect();
+        let failed = sources.contains(&JobState::Failed) || agents.iter().any(|(state, _)| *state == JobState::Failed);
+        let waits_in_vain = |state: JobState, lag: u64| failed && state == JobState::Running && lag == 0;
+        sources.iter().all(|state| state.is_over())
+            && agents.iter().all(|(state, lag)| state.is_over() || waits_in_vain(*state, *lag))
     }
 
     /// Whether everything has ended well.

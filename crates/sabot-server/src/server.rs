@@ -93,6 +93,8 @@ pub struct AgentSummary {
     pub events_in: u64,
     /// Events written.
     pub events_out: u64,
+    /// From its start to its last commit.
+    pub elapsed: Duration,
     /// Late rows.
     pub late: u64,
     /// Errors.
@@ -217,6 +219,7 @@ impl Server {
                     name: name.clone(),
                     events_in: count(|s| s.rows_in.load(Ordering::Relaxed)),
                     events_out: count(|s| s.rows_out.load(Ordering::Relaxed)),
+                    elapsed: Duration::from_nanos(count(|s| s.active_nanos.load(Ordering::Relaxed))),
                     late: count(|s| s.late.load(Ordering::Relaxed)),
                     errors: count(|s| s.errors.load(Ordering::Relaxed)),
                 }

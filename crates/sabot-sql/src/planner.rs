@@ -7,11 +7,12 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr as LogicalExpr, LogicalPlan, Volatility};
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
-use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -44,6 +45,10 @@ impl Planner {
         let context = SessionContext::new_with_state(session_state());
         let compiled = context.parse_sql_expr(sql, &schema).and_then(|expr| {
             refuse_unstable(&expr)?;
+            // Some functions exist only until they are simplified, so this is not an optimisation.
+            let simplifier =
+                ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
+            let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
             context.create_physical_expr(expr, &schema)
         });
         compiled.map(Expr::new).map_err(|error| SqlError::planning(&error))
@@ -56,8 +61,8 @@ impl Planner {
         let select = columns.iter().cloned().chain([format!("({value}) AS value")]).collect::<Vec<_>>().join(", ");
         let grouping = if columns.is_empty() { String::new() } else { format!(" GROUP BY {}", columns.join(", ")) };
         let sql = format!("SELECT {select} FROM batch{grouping}");
-        // No rewrites: column numbers must stay those of the batch.
-        let plan = Self::new(vec![relation]).logical_plan(&sql, Vec::new())?;
+        // Nothing that removes columns: their numbers must stay those of the batch.
+        let plan = Self::new(vec![relation]).logical_plan(&sql, vec![Arc::new(SimplifyExpressions::new())])?;
         lower::to_batch_aggregation(&plan)
     }
 

@@ -43,7 +43,10 @@ impl FilterProject {
         let (narrow, projected) = match (&self.columns, &self.projection) {
             (Some(columns), Some((_, schema))) => {
                 let kept = batch.project(columns).map_err(&failed)?;
-                (kept.with_schema(std::sync::Arc::clone(schema)).map_err(failed)?, true)
+                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(kept.num_rows()));
+                let columns = kept.columns().to_vec();
+                let named = RecordBatch::try_new_with_options(std::sync::Arc::clone(schema), columns, &options);
+                (named.map_err(failed)?, true)
             }
             _ => (batch.clone(), false),
         };

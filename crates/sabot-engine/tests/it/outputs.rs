@@ -16,7 +16,7 @@ fn harness(output: &str) -> Harness {
     }
     Harness::new(&[
         ("e.csv", &events),
-        ("sabot.yaml", "streams:\n  - { name: e, partitions: 2, source: { file: e.csv } }\n"),
+        ("sabot.yaml", "streams:\n  - { name: e, source: { file: e.csv } }\n"),
         (
             "agents/a.yaml",
             &format!("name: a\nkind: stream\noutput: {output}\nsql: SELECT k, v FROM e WHERE v >= 1000\n"),

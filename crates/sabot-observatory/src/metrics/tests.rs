@@ -8,7 +8,7 @@ use super::{MetricReading, MetricsHistory};
 
 fn history() -> (Arc<ManualClock>, Registry, MetricsHistory) {
     let (clock, registry) = (Arc::new(ManualClock::default()), Registry::new());
-    let history = MetricsHistory::new(clock.clone(), registry.clone());
+    let history = MetricsHistory::new(Arc::<ManualClock>::clone(&clock), registry.clone());
     (clock, registry, history)
 }
 

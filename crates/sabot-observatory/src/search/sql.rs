@@ -125,9 +125,10 @@ fn service(name: &str) -> String {
 }
 
 fn tag(key: &str, value: &str) -> String {
-    let equals = |key: &str| {
-        let dedicated = DEDICATED.into_iter().find(|(_, attribute)| *attribute == key);
-        let column = dedicated.map_or_else(|| format!("attributes[{}]", literal(key)), |(column, _)| column.to_owned());
+    let equals = |attribute: &str| {
+        let dedicated = DEDICATED.into_iter().find(|(_, known)| *known == attribute);
+        let column =
+            dedicated.map_or_else(|| format!("attributes[{}]", literal(attribute)), |(column, _)| column.to_owned());
         format!("{column} = {}", literal(value))
     };
     match TAG_ALIASES.into_iter().find(|(alias, _)| *alias == key) {

@@ -88,3 +88,6 @@ fn fits(window: &[Arc<Block>], limits: MergeLimits) -> bool {
     window.iter().map(|block| block.bytes).sum::<u64>() <= limits.bytes
         && header.newest.since(header.oldest) <= limits.time
 }
+
+#[cfg(test)]
+mod tests;

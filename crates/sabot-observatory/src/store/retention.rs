@@ -16,7 +16,7 @@ use crate::block::{self, Block};
 
 /// How long the file of a block that is no longer served stays, for queries that began before. Queries are to be limited
 /// to less time than this.
-pub const FILE_GRACE: Duration = Duration::from_secs(120);
+pub const FILE_GRACE: Duration = Duration::from_mins(2);
 
 /// Blocks out of the view whose files are still there, oldest decision first.
 #[derive(Debug, Default)]

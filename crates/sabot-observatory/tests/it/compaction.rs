@@ -60,9 +60,11 @@ async fn a_crash_at_any_step_loses_and_doubles_nothing() {
     let bench = bench_of(8);
     // Before the merged block is in place: half of it under its temporary name.
     fs::write(bench.dir.path().join("spans/0000000000000008.tmp"), b"half").expect("a file");
-    let (dir, store) = bench.reopened_copy();
-    assert_eq!(count(&store).await, (8, 8));
-    assert_eq!(block_files(dir.path()).len(), 8, "the half-written block is gone");
+    {
+        let (dir, store) = bench.reopened_copy();
+        assert_eq!(count(&store).await, (8, 8));
+        assert_eq!(block_files(dir.path()).len(), 8, "the half-written block is gone");
+    }
     fs::remove_file(bench.dir.path().join("spans/0000000000000008.tmp")).expect("removed");
 
     // After it is in place: any number of the old ones removed, in the order in which they are.

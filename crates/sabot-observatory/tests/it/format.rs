@@ -1,14 +1,58 @@
-//! The version of the format, and blocks that are not readable.
+//! Blocks as files: what they carry, their version, and blocks that are not readable.
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use sabot_observatory::{SpanStore, StoreError};
 use sabot_telemetry::Registry;
 
-use crate::support::{Bench, count, root};
+use crate::support::{Bench, child, count, root, trace_id};
+
+fn footer(block: &Path) -> ParquetMetaData {
+    ParquetMetaDataReader::new().parse_and_finish(&File::open(block).expect("a file")).expect("a block")
+}
+
+#[test]
+fn a_block_carries_what_lookups_skip_by() {
+    let bench = Bench::new();
+    bench.append_and_flush(&(0..20_000).map(|trace| root(trace, "work")).collect::<Vec<_>>());
+    let footer = footer(&bench.blocks()[0]);
+    assert_eq!(footer.row_groups().iter().map(RowGroupMetaData::num_rows).collect::<Vec<_>>(), [16_384, 3_616]);
+    for group in footer.row_groups() {
+        let trace_ids = group.column(0);
+        assert!(trace_ids.bloom_filter_offset().is_some());
+        assert!(trace_ids.statistics().is_some_and(|statistics| statistics.min_bytes_opt().is_some()));
+        assert!(trace_ids.column_index_offset().is_some(), "statistics by page");
+        assert!(matches!(trace_ids.compression(), Compression::ZSTD(_)));
+        assert!(group.columns()[1..].iter().all(|column| column.bloom_filter_offset().is_none()));
+        assert_eq!(group.sorting_columns().map(Vec::len), Some(2));
+    }
+    let pairs = footer.file_metadata().key_value_metadata().expect("metadata");
+    let version = pairs.iter().find(|pair| pair.key == "sabot.format_version").and_then(|pair| pair.value.as_deref());
+    assert_eq!(version, Some("1"));
+}
+
+/// The pages of the second row group are damaged, and a lookup does not notice.
+#[tokio::test]
+async fn a_lookup_reads_only_where_the_trace_may_be() {
+    let bench = Bench::new();
+    let spans = (0..20_000_u64).map(|id| child(u128::from(id), id + 2, "work"));
+    bench.append_and_flush(&spans.collect::<Vec<_>>());
+    let block = &bench.blocks()[0];
+    let (start, length) = footer(block).row_group(1).column(1).byte_range();
+    let mut bytes = fs::read(block).expect("a block");
+    let range = usize::try_from(start).expect("an offset")..usize::try_from(start + length).expect("an offset");
+    bytes[range].fill(0xff);
+    fs::write(block, bytes).expect("damaged");
+    let reader = bench.reader();
+    assert!(reader.trace(&trace_id(100)).await.expect("an answer").is_some());
+    reader.trace(&trace_id(19_999)).await.expect_err("this one is in the damaged part");
+}
 
 /// Rewrites the version a block names; the new one has the same length.
-fn set_version(block: &std::path::Path, version: u8) {
+fn set_version(block: &Path, version: u8) {
     let mut bytes = fs::read(block).expect("a block");
     let key = b"sabot.format_version";
     let at = bytes.windows(key.len()).position(|window| window == key).expect("the key");
@@ -62,6 +106,6 @@ fn a_directory_that_cannot_be_made_is_an_error_naming_it() {
     let file = bench.dir.path().join("file");
     fs::write(&file, b"").expect("a file");
     let error =
-        SpanStore::open(&file, &bench.settings, bench.clock.clone(), &Registry::new()).expect_err("no directory");
+        SpanStore::open(&file, &bench.settings, bench.shared_clock(), &Registry::new()).expect_err("no directory");
     assert!(error.to_string().contains("file/spans: cannot create the directory"), "{error}");
 }

@@ -1,4 +1,5 @@
 //! The span store as its users see it: one module per behaviour.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod compaction;
 mod format;
@@ -8,4 +9,3 @@ mod search;
 mod support;
 mod trace;
 mod writer;
-mod zz_hand;

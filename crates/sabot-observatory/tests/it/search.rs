@@ -91,8 +91,8 @@ async fn conditions_hold_for_one_span_together() {
     for (status, expected) in
         [(StatusCode::Error, vec!["both"]), (StatusCode::Ok, vec!["apart"]), (StatusCode::Unset, vec!["both", "apart"])]
     {
-        let query = TraceQuery { status: Some(status), ..TraceQuery::default() };
-        assert_eq!(bench.roots(query).await, expected, "{status:?}");
+        let found = bench.roots(TraceQuery { status: Some(status), ..TraceQuery::default() }).await;
+        assert_eq!(found, expected, "{status:?}");
     }
     let nothing =
         TraceQuery { status: Some(StatusCode::Ok), operation: Some("pay".to_owned()), ..TraceQuery::default() };

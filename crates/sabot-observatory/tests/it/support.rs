@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use sabot_common::clock::{ManualClock, Timestamp};
+use sabot_common::clock::{ManualClock, SharedClock, Timestamp};
 use sabot_common::config::TelemetryStorage;
 use sabot_observatory::{SPANS, SpanStore, TraceQuery, TraceReader, TraceSummary};
 use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource};
@@ -37,7 +37,8 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_unix_nanos(NOW)));
         let registry = Registry::new();
-        let store = SpanStore::open(dir.path(), &settings, clock.clone(), &registry).expect("a store");
+        let store =
+            SpanStore::open(dir.path(), &settings, Arc::<ManualClock>::clone(&clock), &registry).expect("a store");
         Self { store, clock, registry, settings, dir }
     }
 
@@ -50,7 +51,11 @@ impl Bench {
     }
 
     pub(crate) fn open(&self, dir: &Path) -> Arc<SpanStore> {
-        SpanStore::open(dir, &self.settings, self.clock.clone(), &Registry::new()).expect("a store")
+        SpanStore::open(dir, &self.settings, self.shared_clock(), &Registry::new()).expect("a store")
+    }
+
+    pub(crate) fn shared_clock(&self) -> SharedClock {
+        Arc::<ManualClock>::clone(&self.clock)
     }
 
     pub(crate) fn append_and_flush(&self, spans: &[SpanRecord]) {
@@ -112,8 +117,8 @@ impl Relations for Spans {
 
 /// Runs SQL as anyone may.
 pub(crate) async fn sql(store: &Arc<SpanStore>, query: &str) -> Vec<RecordBatch> {
-    let engine = QueryEngine::new(Arc::new(Spans(store.clone())), MEMORY_BYTES, std::env::temp_dir());
-    let limits = QueryLimits { max_rows: 1_000_000, timeout: Duration::from_secs(60) };
+    let engine = QueryEngine::new(Arc::new(Spans(Arc::clone(store))), MEMORY_BYTES, std::env::temp_dir());
+    let limits = QueryLimits { max_rows: 1_000_000, timeout: Duration::from_mins(1) };
     engine.expect("an engine").query(query, limits).await.expect("an answer").batches
 }
 

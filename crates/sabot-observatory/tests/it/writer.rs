@@ -1,6 +1,7 @@
 //! The background writer: what it takes, what it counts, what it does when the disk fails.
 
 use std::fs;
+use std::sync::Arc;
 
 use sabot_observatory::{SpanWriter, TraceQuery};
 use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
@@ -11,6 +12,10 @@ fn telemetry(capacity: usize) -> TelemetryProviders {
     init_telemetry(TelemetryConfig::new("shop").with_span_queue_capacity(capacity))
 }
 
+fn writer(bench: &Bench, telemetry: &TelemetryProviders) -> SpanWriter {
+    SpanWriter::spawn(Arc::clone(&bench.store), telemetry.span_queue().clone()).expect("threads")
+}
+
 fn end_spans(telemetry: &TelemetryProviders, spans: usize) {
     (0..spans).for_each(|_| drop(telemetry.spans().start("work").root().start()));
 }
@@ -19,7 +24,7 @@ fn end_spans(telemetry: &TelemetryProviders, spans: usize) {
 async fn stop_writes_everything_that_has_ended() {
     let bench = Bench::new();
     let telemetry = telemetry(100_000);
-    let writer = SpanWriter::spawn(bench.store.clone(), telemetry.span_queue().clone()).expect("threads");
+    let writer = writer(&bench, &telemetry);
     end_spans(&telemetry, 20_000);
     telemetry.shutdown().expect("shut down");
     writer.stop().expect("stopped");
@@ -33,7 +38,7 @@ async fn stop_writes_everything_that_has_ended() {
 async fn stop_works_while_the_queue_is_open() {
     let bench = Bench::new();
     let telemetry = telemetry(1_000);
-    let writer = SpanWriter::spawn(bench.store.clone(), telemetry.span_queue().clone()).expect("threads");
+    let writer = writer(&bench, &telemetry);
     end_spans(&telemetry, 10);
     writer.stop().expect("stopped");
     assert_eq!(count(&bench.store).await, (10, 10));
@@ -45,12 +50,14 @@ async fn what_the_queue_drops_is_counted() {
     let bench = Bench::new();
     let telemetry = telemetry(10);
     end_spans(&telemetry, 100);
-    let writer = SpanWriter::spawn(bench.store.clone(), telemetry.span_queue().clone()).expect("threads");
+    let writer = writer(&bench, &telemetry);
     telemetry.shutdown().expect("shut down");
     writer.stop().expect("stopped");
     assert_eq!(count(&bench.store).await, (10, 10));
-    let counters = ["received", "refused", "stored"].map(|what| bench.counter(&format!("sabot_spans_{what}_total")));
-    assert_eq!(counters, [100.0, 90.0, 10.0]);
+    for (what, expected) in [("received", 100.0), ("refused", 90.0), ("stored", 10.0)] {
+        let counted = bench.counter(&format!("sabot_spans_{what}_total"));
+        assert!((counted - expected).abs() < 0.5, "{counted} {what}");
+    }
 }
 
 #[test]
