@@ -31,7 +31,9 @@ pub enum StoreError {
         by: String,
     },
     /// Use the version of Sabot that wrote it, or start afresh.
-    #[error("{file} has format version {found}, this Sabot reads version {supported}; use the Sabot that wrote it, or start over with --fresh")]
+    #[error(
+        "{file} has format version {found}, this Sabot reads version {supported}; use the Sabot that wrote it, or start over with --fresh"
+    )]
     UnknownFormat {
         /// The file.
         file: PathBuf,

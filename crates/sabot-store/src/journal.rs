@@ -1,7 +1,8 @@
 //! The commit journal: keyed records, the newest of each key counts.
 //!
-//! A file holds a header and records, each with its length and checksum. A tail that does not fit was never
-//! acknowledged and is cut off; anything that does not fit before a good record is damage. When the file has grown well
+//! A file holds a header and entries, each with its length and checksum. An entry is all the changes of one append, so
+//! that a torn append leaves all of them or none. A tail that does not fit was never acknowledged and is cut off;
+//! anything that does not fit before a good entry is damage. When the file has grown well
 //! past what counts, the newest records are written to the next file, which takes over when its name is durable.
 
 use std::collections::BTreeMap;
@@ -18,9 +19,9 @@ const MAGIC: &[u8; 8] = b"SABOTJNL";
 /// Version of the journal format.
 pub(crate) const VERSION: u32 = 1;
 const HEADER: u64 = 16;
-const RECORD_HEADER: usize = 8;
-/// Largest record; a larger length is damage.
-const MAX_RECORD: u32 = 64 << 20;
+const ENTRY_HEADER: usize = 8;
+/// Largest entry; a larger length is damage.
+const MAX_ENTRY: u32 = 64 << 20;
 /// Preallocated ahead of the end, so that a sync need not write the file's length.
 const ALLOCATION: u64 = 1 << 20;
 
@@ -106,9 +107,7 @@ impl Journal {
     /// Makes changes durable, in order, with one sync. On failure none of them counts and the call can be made again.
     pub(crate) fn append(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
-        for change in &changes {
-            encode(change, &mut bytes)?;
-        }
+        encode(&changes, &mut bytes)?;
         let path = self.path(self.number);
         let end = self.end + bytes.len() as u64;
         if end > self.allocated {
@@ -157,7 +156,8 @@ impl Journal {
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         for ((kind, key), value) in &records {
-            encode(&Change { kind: kind.clone(), key: key.clone(), value: Some(value.clone()) }, &mut bytes)?;
+            let change = Change { kind: kind.clone(), key: key.clone(), value: Some(value.clone()) };
+            encode(std::slice::from_ref(&change), &mut bytes)?;
         }
         let partial = dir.join(format!("{}.partial", file_name(number)));
         let path = dir.join(file_name(number));
@@ -181,23 +181,13 @@ impl Journal {
         check_header(&path, &bytes)?;
         let mut records = BTreeMap::new();
         let mut end = HEADER;
-        let mut position = HEADER;
-        let mut damaged = None;
-        while let Some(step) = decode(&bytes, position) {
-            match step {
-                Step::Record(change, next) => {
-                    if let Some(offset) = damaged {
-                        return Err(StoreError::corrupt(&path, offset, "a record's checksum does not fit"));
-                    }
-                    apply(&mut records, vec![change]);
-                    position = next;
-                    end = next;
-                }
-                Step::Damaged(next) => {
-                    damaged = damaged.or(Some(position));
-                    position = next;
-                }
-            }
+        while let Some((changes, next)) = decode(&bytes, end) {
+            apply(&mut records, changes);
+            end = next;
+        }
+        if let Some(good) = entry_after(&bytes, end) {
+            let problem = format!("an entry does not fit its checksum, and a good one follows at byte {good}");
+            return Err(StoreError::corrupt(&path, end, problem));
         }
         // What lies behind the end was never acknowledged; it must not be taken for a record later.
         file.set_len(end).map_err(at(&path))?;
@@ -225,37 +215,45 @@ fn apply(records: &mut BTreeMap<Key, Value>, changes: Vec<Change>) {
     }
 }
 
-fn encode(change: &Change, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+fn encode(changes: &[Change], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
     let invalid = |error: &dyn std::fmt::Display| {
-        StoreError::InvalidData(format!("{} \"{}\" cannot be stored: {error}", change.kind, change.key))
+        let what = changes.first().map_or("nothing", |change| change.key.as_str());
+        StoreError::InvalidData(format!("the record of \"{what}\" cannot be stored: {error}"))
     };
-    let text = serde_json::to_vec(change).map_err(|error| invalid(&error))?;
-    let len = u32::try_from(text.len()).ok().filter(|len| *len <= MAX_RECORD).ok_or_else(|| invalid(&"too large"))?;
+    let text = serde_json::to_vec(changes).map_err(|error| invalid(&error))?;
+    let len = u32::try_from(text.len()).ok().filter(|len| *len <= MAX_ENTRY).ok_or_else(|| invalid(&"too large"))?;
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&text).to_le_bytes());
     bytes.extend_from_slice(&text);
     Ok(())
 }
 
-enum Step {
-    Record(Change, u64),
-    /// The bytes here are not what was written; a record may follow at the given place.
-    Damaged(u64),
-}
-
-/// The record at a position; none at the end of what was written.
-fn decode(bytes: &[u8], position: u64) -> Option<Step> {
+/// The good entry at a position, and where the next one is.
+fn decode(bytes: &[u8], position: u64) -> Option<(Vec<Change>, u64)> {
     let start = usize::try_from(position).ok()?;
-    let header = bytes.get(start..start + RECORD_HEADER)?;
+    let header = bytes.get(start..start + ENTRY_HEADER)?;
     let len = u32::from_le_bytes(header.get(..4)?.try_into().ok()?);
-    if len == 0 || len > MAX_RECORD {
+    if len == 0 || len > MAX_ENTRY {
         return None;
     }
     let checksum = u32::from_le_bytes(header.get(4..)?.try_into().ok()?);
-    let end = start + RECORD_HEADER + len as usize;
-    let text = bytes.get(start + RECORD_HEADER..end)?;
-    let record = (crc32fast::hash(text) == checksum).then(|| serde_json::from_slice(text).ok()).flatten();
-    Some(record.map_or(Step::Damaged(end as u64), |change| Step::Record(change, end as u64)))
+    let end = start + ENTRY_HEADER + len as usize;
+    let text = bytes.get(start + ENTRY_HEADER..end)?;
+    if crc32fast::hash(text) != checksum {
+        return None;
+    }
+    Some((serde_json::from_slice(text).ok()?, end as u64))
+}
+
+/// Where a good entry starts behind a position that holds none: only damage leaves one there.
+fn entry_after(bytes: &[u8], position: u64) -> Option<u64> {
+    let rest = bytes.get(usize::try_from(position).ok()?..)?;
+    // Entries start with their length and checksum, then the `[{` of their changes.
+    let starts = rest.windows(2).enumerate().filter(|(_, pair)| *pair == b"[{").map(|(at, _)| at);
+    starts
+        .filter_map(|at| at.checked_sub(ENTRY_HEADER))
+        .map(|at| position + at as u64)
+        .find(|start| *start > position && decode(bytes, *start).is_some())
 }
 
 fn check_header(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -152,8 +152,10 @@ impl Store {
 
     /// Forgets a stream and removes its files.
     pub fn drop_stream(&self, name: &str) -> Result<(), StoreError> {
-        self.known(name)?;
-        self.journal().append(vec![Change::delete(streams::KIND, name)])?;
+        let stream = self.known(name)?;
+        let mut changes = vec![Change::delete(streams::KIND, name)];
+        changes.extend(stream.partitions().map(|(number, _)| Change::delete(commit::END, &format!("{name}/{number}"))));
+        self.journal().append(changes)?;
         self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let dir = self.stream_dir(name);
         self.disk.remove_dir_all(&dir).map_err(at(&dir))
@@ -268,7 +270,8 @@ impl Store {
     }
 
     fn snapshot_dir(&self, agent: &str) -> PathBuf {
-        self.dir.join("snapshots").join(agent.replace(':', "_"))
+        // A name may hold a colon, which is no good in a directory; an underscore is doubled so that no two collide.
+        self.dir.join("snapshots").join(agent.replace('_', "__").replace(':', "_."))
     }
 
     /// Disk used.

@@ -45,5 +45,5 @@ fn one_instance() {
 
 #[test]
 fn parallel_instances_with_corrected_windows() {
-    check_every_step(&sensors(1_500, 3, 2, "10m"), 3);
+    check_every_step(&sensors(2_500, 3, 2, "10m"), 2);
 }

