@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use sabot_common::clock::SharedClock;
-use sabot_common::config::{AgentConfig, LateTo, Output};
+use sabot_common::config::{AgentConfig, BusinessMetric, LateTo, Output};
 use sabot_runtime::exchange::Partitioner;
 use sabot_runtime::{
-    Chain, JobError, JobMetrics, JobOptions, JobSpec, JobStats, Operator, Route, Sink, Source, StageSpec,
+    Chain, JobMetrics, JobOptions, JobSpec, JobStats, OnCommit, Operator, Route, Sink, Source, StageSpec,
 };
 use sabot_sql::{Aggregation, Plan, Planner, Relation, Step};
 use sabot_store::{CommitRecord, Disk, Store, StreamKind, StreamSpec, Table, TableSpec};
@@ -18,6 +18,7 @@ use sabot_telemetry::{Registry, Spans};
 use crate::operator::{FilterProject, LookupJoin, Window, WindowSpec};
 use crate::partition::{GroupPartitioner, KeyHash, Ownership};
 use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, write_parquet};
+use crate::source::intake::Intake;
 use crate::source::lateness::LatenessRule;
 use crate::source::observe::Observer;
 use crate::source::stream::{StreamSource, StreamSourceSpec};
@@ -164,8 +165,38 @@ impl AgentPlan {
         tables: &BTreeMap<String, Arc<Table>>,
         context: &AgentContext,
     ) -> Result<JobSpec, EngineError> {
+        let builder = Builder { plan: self, generation, tables, context, owner: owner_of(&self.config) };
+        builder.job(builder.stream_sources()?)
+    }
+
+    /// The same over other sources than the stream the SQL names, one per parallel instance. They give rows of that
+    /// stream, through [`AgentPlan::intake`].
+    pub fn job_with_sources(
+        &self,
+        generation: u64,
+        sources: Vec<Box<dyn Source>>,
+        tables: &BTreeMap<String, Arc<Table>>,
+        context: &AgentContext,
+    ) -> Result<JobSpec, EngineError> {
+        Builder { plan: self, generation, tables, context, owner: owner_of(&self.config) }.job(sources)
+    }
+
+    /// What happens to rows on their way in; its metrics are bound to `registry`.
+    pub fn intake(&self, registry: &Registry) -> Result<Intake, EngineError> {
         let owner = owner_of(&self.config);
-        Builder { plan: self, generation, tables, context, owner }.job()
+        let compile = |metric: &BusinessMetric| {
+            Observer::compile(metric, &self.input.schema, registry)
+                .map_err(EngineError::sql(&format!("{owner}: metric \"{}\"", metric.name)))
+        };
+        let observers = self.config.metrics.iter().map(compile).collect::<Result<_, _>>()?;
+        let scan = self.plan.scan.clone();
+        let lateness = self.plan.aggregation().and(scan.window).map(|window| LatenessRule {
+            column: window.time_column,
+            bound_micros: self.config.watermark.micros(),
+            allowed_micros: self.config.late.allowed.micros(),
+        });
+        let leading_filters = self.plan.leading_filters().cloned().collect();
+        Ok(Intake { scan, lateness, leading_filters, observers: Arc::new(observers) })
     }
 }
 
@@ -183,10 +214,10 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn job(&self) -> Result<JobSpec, EngineError> {
+    fn job(&self, sources: Vec<Box<dyn Source>>) -> Result<JobSpec, EngineError> {
         let agent = self.plan.config.name.to_string();
         let record = self.context.store.last_commit(&agent);
-        let instances = self.plan.instances();
+        let instances = u32::try_from(sources.len()).unwrap_or(u32::MAX);
         let exchanged = instances > 1 && self.plan.plan.aggregation().is_some();
         let (before, after) = self.steps_around_exchange(exchanged);
         let metrics = JobMetrics::bind(&self.context.registry, &agent, &self.plan.plan.scan.relation);
@@ -196,14 +227,13 @@ impl Builder<'_> {
         let chain = |operators, first_stat| self.chain(operators, first_stat, &stats, &metrics);
         let mut first: Vec<(Box<dyn Source>, StageSpec)> = Vec::new();
         let mut second = Vec::new();
-        for instance in 0..instances {
-            let source = self.source(instance, instances, record.as_ref())?;
+        for (instance, source) in (0..instances).zip(sources) {
             let mut sinks = self.late_sink()?;
             if !exchanged {
                 sinks.extend(self.main_sink(record.as_ref())?);
             }
             let ownership = exchanged.then_some(Ownership { instance, instances });
-            first.push((Box::new(source), StageSpec { chain: chain(self.operators(before, None)?, 0), sinks }));
+            first.push((source, StageSpec { chain: chain(self.operators(before, None)?, 0), sinks }));
             if exchanged {
                 let operators = self.operators(after, ownership)?;
                 second.push(StageSpec {
@@ -236,34 +266,21 @@ impl Builder<'_> {
         Chain::new(operators, first_stat, agent, Arc::clone(stats), metrics.clone(), self.context.spans.clone(), clock)
     }
 
-    fn source(
-        &self,
-        instance: u32,
-        instances: u32,
-        record: Option<&CommitRecord>,
-    ) -> Result<StreamSource, EngineError> {
-        let scan = self.plan.plan.scan.clone();
-        let observers = self.plan.config.metrics.iter();
-        let observers = observers
-            .map(|metric| {
-                Observer::compile(metric, &self.plan.input.schema, &self.context.registry)
-                    .map_err(EngineError::sql(&format!("{}: metric \"{}\"", self.owner, metric.name)))
-            })
-            .collect::<Result<_, _>>()?;
-        let lateness = self.plan.plan.aggregation().and(scan.window).map(|window| LatenessRule {
-            column: window.time_column,
-            bound_micros: self.plan.config.watermark.micros(),
-            allowed_micros: self.plan.config.late.allowed.micros(),
-        });
-        let spec = StreamSourceSpec {
-            store: Arc::clone(&self.context.store),
-            partitions: (0..self.plan.input_partitions).filter(|p| p % instances == instance).collect(),
-            lateness,
-            leading_filters: self.plan.plan.leading_filters().cloned().collect(),
-            observers: Arc::new(observers),
-            scan,
+    /// One per parallel instance, where the last commit left them.
+    fn stream_sources(&self) -> Result<Vec<Box<dyn Source>>, EngineError> {
+        let record = self.context.store.last_commit(self.plan.config.name.as_str());
+        let instances = self.plan.instances();
+        let intake = self.plan.intake(&self.context.registry)?;
+        let open = |instance: u32| {
+            let spec = StreamSourceSpec {
+                store: Arc::clone(&self.context.store),
+                partitions: (0..self.plan.input_partitions).filter(|p| p % instances == instance).collect(),
+                intake: intake.clone(),
+            };
+            let source = StreamSource::open(spec, record.as_ref()).map_err(EngineError::store(&self.owner))?;
+            Ok(Box::new(source) as Box<dyn Source>)
         };
-        StreamSource::open(spec, record).map_err(EngineError::store(&self.owner))
+        (0..instances).map(open).collect()
     }
 
     /// Operators for a run of steps; neighbouring filters and projections are fused.
@@ -403,7 +420,7 @@ impl Builder<'_> {
     }
 
     /// What follows a commit: a table takes its changelog in, a Parquet file is written at the end.
-    fn on_commit(&self) -> Option<Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>> {
+    fn on_commit(&self) -> Option<OnCommit> {
         match &self.plan.config.output {
             Output::Table { name, .. } => {
                 let table = Arc::clone(self.tables.get(name.as_str())?);

@@ -23,3 +23,4 @@ mod source;
 pub use error::EngineError;
 pub use operator::OperatorMetrics;
 pub use partition::KeyHash;
+pub use source::intake::{Intake, Origin};

@@ -80,7 +80,9 @@ impl Partitioner for GroupPartitioner {
         let failed = |error: &dyn std::fmt::Display| JobError::operator("exchange", error);
         let keys = self.aggregation.keys_of(&envelope.batch).map_err(|error| failed(&error))?;
         let mut owners = self.hash.assign(&keys).map_err(|error| failed(&error))?;
-        owners.iter_mut().for_each(|partition| *partition %= self.instances);
+        for owner in &mut owners {
+            *owner %= self.instances;
+        }
         let parts = group_rows(&owners, self.instances, &envelope.batch).map_err(|error| failed(&error))?;
         Ok(parts.into_iter().map(|(owner, rows)| (owner as usize, envelope.with_batch(rows))).collect())
     }

@@ -96,7 +96,9 @@ impl Chain {
             }
         }
         if self.operators.is_empty() {
-            moving.iter_mut().for_each(|envelope| envelope.trace = context.or(envelope.trace));
+            for envelope in &mut moving {
+                envelope.trace = context.or(envelope.trace);
+            }
         }
         let mut next = Vec::new();
         for (index, operator) in self.operators.iter_mut().enumerate() {

@@ -56,6 +56,12 @@ pub struct StageSpec {
     pub sinks: BTreeMap<Route, Box<dyn Sink>>,
 }
 
+/// The stages behind an exchange: how rows are split, one partitioner per first task, and the chains that own them.
+pub type Exchanged = (Vec<Box<dyn Partitioner>>, Vec<StageSpec>);
+
+/// Called after every commit, with whether it was the last of a finished job.
+pub type OnCommit = Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>;
+
 /// A job to run.
 pub struct JobSpec {
     /// The agent, by which its commits are known.
@@ -65,13 +71,13 @@ pub struct JobSpec {
     /// One source and chain per parallel instance.
     pub first: Vec<(Box<dyn Source>, StageSpec)>,
     /// Behind an exchange: how rows are split, one per first task, and the chains that own them.
-    pub second: Option<(Vec<Box<dyn Partitioner>>, Vec<StageSpec>)>,
+    pub second: Option<Exchanged>,
     /// Counters.
     pub stats: Arc<JobStats>,
     /// Metrics.
     pub metrics: JobMetrics,
     /// Called after every commit, with whether it was the last of a finished job.
-    pub on_commit: Option<Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>>,
+    pub on_commit: Option<OnCommit>,
     /// Pace.
     pub options: JobOptions,
 }
@@ -113,7 +119,7 @@ pub struct Job {
     wiring: Wiring,
     stats: Arc<JobStats>,
     metrics: JobMetrics,
-    on_commit: Option<Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>>,
+    on_commit: Option<OnCommit>,
     options: JobOptions,
     barriers: Vec<mpsc::Sender<Barrier>>,
     reports: mpsc::Receiver<Report>,

@@ -31,7 +31,7 @@ pub use chain::Chain;
 pub use committer::Committer;
 pub use envelope::{Envelope, Lateness, Route};
 pub use error::JobError;
-pub use job::{Job, JobHandle, JobOptions, JobSpec, StageSpec, Wiring, source_extra};
+pub use job::{Exchanged, Job, JobHandle, JobOptions, JobSpec, OnCommit, StageSpec, Wiring, source_extra};
 pub use metrics::{JobMetrics, describe};
 pub use operator::{Emitter, Operator, Snapshot};
 pub use sink::{Flushed, Sink};

@@ -15,7 +15,6 @@ use crate::chain::{Chain, to_i64};
 use crate::exchange::{Message, Received, Receiver, Sender};
 use crate::{
     Envelope, Flushed, JobError, JobState, JobStats, Position, Route, Sink, Source, SourcePoll, WATERMARK_END,
-    WATERMARK_NONE,
 };
 
 /// Pause before a write is tried again on a full disk.
@@ -271,7 +270,7 @@ async fn next_of_source(input: &mut SourceInput, watermark: &mut i64) -> Result<
             SourcePoll::WaitFor(pause) => Some(pause),
             SourcePoll::WaitForCommit => {
                 let reached = input.source.watermark();
-                if reached > (*watermark).max(WATERMARK_NONE) && reached != WATERMARK_END {
+                if reached > (*watermark) && reached != WATERMARK_END {
                     *watermark = reached;
                     return Ok(Event::Rows(Vec::new(), Some(reached)));
                 }

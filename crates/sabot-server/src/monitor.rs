@@ -67,7 +67,7 @@ impl Monitor {
     }
 
     /// Samples once a second until the runtime ends.
-    pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>) {
+    pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>) -> ! {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;

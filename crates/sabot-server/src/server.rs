@@ -12,7 +12,7 @@ use sabot_common::registry;
 use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter, TraceReader};
 use sabot_runtime::{Committer, Workers, describe};
 use sabot_sql::QueryEngine;
-use sabot_store::{Disk, RealDisk, Store, StoreOptions};
+use sabot_store::{Disk, RealDisk, Store, StoreOptions, StreamKind};
 use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -122,7 +122,7 @@ impl Server {
         let listener = bind(address).await?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let store = Store::open(Arc::clone(&disk), &data_dir, StoreOptions::default())?;
-        let telemetry = telemetry(&settings)?;
+        let telemetry = telemetry(&settings);
         let registry = telemetry.registry().clone();
         let workers = Workers::start(settings.performance.workers).map_err(ServerError::environment)?;
         let durations = registry.histogram(&describe(&registry::COMMIT_DURATION), &[]);
@@ -167,16 +167,8 @@ impl Server {
         let bound = listener.local_addr().map_err(ServerError::environment)?;
         serve(listener, api::router(api, !options.no_ui), closed);
         tokio::spawn(Arc::clone(&monitor).run(metrics));
-        let started = Started {
-            address: bound,
-            with_ui: !options.no_ui,
-            data_dir,
-            streams: platform.store.streams().iter().filter(|s| s.spec.kind == sabot_store::StreamKind::Stream).count(),
-            tables: platform.tables().len(),
-            agents: platform.inspect(|_, agents| agents.len()),
-            workers: platform.worker_threads(),
-            finished_before,
-        };
+        let started =
+            Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
         let started_at = clock.monotonic();
         let span_writer = Some(span_writer);
         let queries = Some(queries);
@@ -247,6 +239,21 @@ impl Server {
     }
 }
 
+/// What there is in a platform; where it is served is for the caller to fill in.
+fn described(platform: &Platform) -> Started {
+    let streams = platform.store.streams();
+    Started {
+        address: SocketAddr::from(([0, 0, 0, 0], 0)),
+        with_ui: false,
+        data_dir: PathBuf::new(),
+        streams: streams.iter().filter(|stream| stream.spec.kind == StreamKind::Stream).count(),
+        tables: platform.tables().len(),
+        agents: platform.inspect(|_, agents| agents.len()),
+        workers: platform.worker_threads(),
+        finished_before: false,
+    }
+}
+
 fn load_project(options: &UpOptions) -> Result<Project, ServerError> {
     match &options.dir {
         Some(dir) => Ok(Project::load(dir)?),
@@ -299,12 +306,12 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     })
 }
 
-fn telemetry(settings: &Settings) -> Result<TelemetryProviders, ServerError> {
+fn telemetry(settings: &Settings) -> TelemetryProviders {
     let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
         .with_service_version(env!("CARGO_PKG_VERSION"))
         .with_enabled(settings.telemetry.enabled)
         .with_sample_rate(settings.telemetry.sample_rate);
-    Ok(init_telemetry(config))
+    init_telemetry(config)
 }
 
 fn query_runtime() -> Result<tokio::runtime::Runtime, ServerError> {

@@ -115,7 +115,7 @@ impl GroupTable {
 
     /// Groups so far.
     pub fn len(&self) -> usize {
-        self.groups.as_ref().map_or(usize::from(self.touched), |groups| groups.len())
+        self.groups.as_ref().map_or_else(|| usize::from(self.touched), |groups| groups.len())
     }
 
     /// Whether no row has arrived since it was made or last emptied.
@@ -186,16 +186,13 @@ impl GroupTable {
     /// Fills `indices` with each row's group and returns how many groups there are now.
     fn intern(&mut self, keys: &[ArrayRef], rows: usize) -> Result<usize, SqlError> {
         self.touched |= rows > 0;
-        match &mut self.groups {
-            Some(groups) => {
-                groups.intern(keys, &mut self.indices).map_err(evaluating)?;
-                Ok(groups.len())
-            }
-            None => {
-                self.indices.clear();
-                self.indices.resize(rows, 0);
-                Ok(usize::from(self.touched))
-            }
+        if let Some(groups) = &mut self.groups {
+            groups.intern(keys, &mut self.indices).map_err(evaluating)?;
+            Ok(groups.len())
+        } else {
+            self.indices.clear();
+            self.indices.resize(rows, 0);
+            Ok(usize::from(self.touched))
         }
     }
 
@@ -224,7 +221,6 @@ fn accumulator(aggregate: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsA
     Ok(Box::new(GroupsAccumulatorAdapter::new(move || factory.create_accumulator())))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "shape of map_err")]
 fn evaluating(error: DataFusionError) -> SqlError {
     SqlError::evaluating(&error)
 }

@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
     /// The text does not parse or plan: mend the query. Line and column count from 1 within the SQL text.
-    #[error("{}{message}", place(.at))]
+    #[error("{}{message}", place(.at.as_ref()))]
     Plan {
         /// What is wrong.
         message: String,
@@ -29,7 +29,7 @@ pub enum SqlError {
     Evaluate(String),
 }
 
-fn place(at: &Option<(u64, u64)>) -> String {
+fn place(at: Option<&(u64, u64)>) -> String {
     at.map(|(line, column)| format!("sql line {line}, column {column}: ")).unwrap_or_default()
 }
 

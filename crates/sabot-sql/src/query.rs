@@ -101,6 +101,8 @@ pub struct QueryResult {
 pub struct QueryEngine {
     relations: Arc<dyn Relations>,
     runtime: Arc<RuntimeEnv>,
+    /// Partitions a query is spread over; none is one per core.
+    parallelism: Option<usize>,
 }
 
 impl fmt::Debug for QueryEngine {
@@ -118,7 +120,13 @@ impl QueryEngine {
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(|error| SqlError::evaluating(&error))?;
-        Ok(Self { relations, runtime })
+        Ok(Self { relations, runtime, parallelism: None })
+    }
+
+    /// Spreads each query over this many partitions instead of one per core.
+    #[must_use]
+    pub fn with_parallelism(self, partitions: usize) -> Self {
+        Self { parallelism: Some(partitions.max(1)), ..self }
     }
 
     /// Runs one read-only statement.
@@ -131,7 +139,12 @@ impl QueryEngine {
 
     async fn run(&self, sql: &str, max_rows: usize) -> Result<QueryResult, SqlError> {
         let planning = |error: DataFusionError| SqlError::planning(&error);
-        let context = SessionContext::new_with_config_rt(session_config(), Arc::clone(&self.runtime));
+        let config = session_config();
+        let config = match self.parallelism {
+            Some(partitions) => config.with_target_partitions(partitions),
+            None => config,
+        };
+        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         let state = context.state();
         let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
         for reference in state.resolve_table_references(&statement).map_err(planning)? {

@@ -17,12 +17,12 @@ pub fn event_time_type() -> DataType {
 /// The plain type that stands for `data_type` in storage.
 pub fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        // A column of nothing but nulls says nothing of its type; text can hold what may come.
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         DataType::Dictionary(_, value) => plain_type(value),
         DataType::Timestamp(_, Some(_)) => event_time_type(),
         DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
-        DataType::Null => DataType::Utf8,
         other => other.clone(),
     }
 }

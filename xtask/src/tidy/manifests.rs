@@ -10,7 +10,7 @@ use super::repo::File;
 
 /// Crates from top to bottom; crates of one layer do not know each other.
 const LAYERS: [&[&str]; 8] = [
-    &["sabot"],
+    &["sabot", "sabot-bench"],
     &["sabot-server"],
     &["sabot-cluster"],
     &["sabot-observatory", "sabot-engine", "sabot-tasks"],

@@ -71,14 +71,14 @@ impl Project {
         for table in written.tables {
             declared.table(&file, table)?;
         }
-        for file in yaml_files(&dir.join("streams"))? {
-            declared.stream(&file, yaml::parse(&file, &read(&file)?)?)?;
+        for path in yaml_files(&dir.join("streams"))? {
+            declared.stream(&path, yaml::parse(&path, &read(&path)?)?)?;
         }
-        for file in yaml_files(&dir.join("tables"))? {
-            declared.table(&file, yaml::parse(&file, &read(&file)?)?)?;
+        for path in yaml_files(&dir.join("tables"))? {
+            declared.table(&path, yaml::parse(&path, &read(&path)?)?)?;
         }
-        for file in yaml_files(&dir.join("agents"))? {
-            declared.agent(&file, AgentConfig::parse(&file, &read(&file)?)?)?;
+        for path in yaml_files(&dir.join("agents"))? {
+            declared.agent(&path, AgentConfig::parse(&path, &read(&path)?)?)?;
         }
         Ok(Self {
             dir: dir.to_owned(),

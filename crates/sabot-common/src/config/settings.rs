@@ -97,13 +97,14 @@ pub struct TelemetryStorage {
 
 impl Default for TelemetryStorage {
     fn default() -> Self {
-        Self { retention: Span(std::time::Duration::from_secs(7 * 86_400)), max_bytes: Size(1 << 30) }
+        Self { retention: Span(std::time::Duration::from_hours(7 * 24)), max_bytes: Size(1 << 30) }
     }
 }
 
 /// What counts as slow, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of each key in the file")]
 pub struct Thresholds {
     /// A trace.
     pub slow_ms: f64,

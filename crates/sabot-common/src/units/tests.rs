@@ -25,7 +25,7 @@ fn sizes_know_both_thousands() {
 #[test]
 fn quantities_are_written_short() {
     assert_eq!(format_duration(Duration::from_micros(1_500)), "1.5ms");
-    assert_eq!(format_duration(Duration::from_secs(5_400)), "1h 30m");
+    assert_eq!(format_duration(Duration::from_mins(90)), "1h 30m");
     assert_eq!(format_size(1_536), "1.5 KiB");
     assert_eq!(format_count(336_776), "336,776");
     assert_eq!(format_count(12), "12");

@@ -26,7 +26,8 @@ pub(crate) fn write_parquet(store: &Store, stream: &str, path: &Path) -> Result<
     let file = File::create(&beside).map_err(|error| failed(&error))?;
     let level = ZstdLevel::try_new(3).map_err(|error| failed(&error))?;
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-    let mut writer = ArrowWriter::try_new(file, info.spec.schema.clone(), Some(properties)).map_err(|e| failed(&e))?;
+    let mut writer = ArrowWriter::try_new(file, std::sync::Arc::clone(&info.spec.schema), Some(properties))
+        .map_err(|e| failed(&e))?;
     for partition in 0..info.spec.partitions {
         let mut reader = store.reader(stream, partition, 0)?;
         while let Some(frame) = reader.next(BATCH_ROWS)? {

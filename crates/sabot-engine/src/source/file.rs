@@ -1,6 +1,6 @@
 //! Reading a file as a source: decoded in chunks, rows that do not fit set aside, replayed at the speed asked for.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
@@ -195,7 +195,7 @@ impl Source for FileSource {
             }
             self.current = Some(rows.slice(due, rows.num_rows() - due)).filter(|rest| rest.num_rows() > 0);
             if due == 0 && out.is_empty() {
-                return Ok(SourcePoll::WaitFor(self.pace.tick()));
+                return Ok(SourcePoll::WaitFor(pace::TICK));
             }
         }
         Ok(if out.is_empty() { SourcePoll::End } else { SourcePoll::Rows(out) })
@@ -225,7 +225,7 @@ pub(crate) fn dead_schema() -> SchemaRef {
     ]))
 }
 
-fn dead_batch(path: &PathBuf, dead: &[DeadRow]) -> RecordBatch {
+fn dead_batch(path: &Path, dead: &[DeadRow]) -> RecordBatch {
     let source: StringArray = dead.iter().map(|_| Some(path.to_string_lossy().into_owned())).collect();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(source),

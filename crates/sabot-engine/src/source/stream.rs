@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::{concat_batches, filter_record_batch};
-use sabot_common::clock::Timestamp;
-use sabot_runtime::{Envelope, JobError, Lateness, Position, Route, Source, SourcePoll, WATERMARK_END, WATERMARK_NONE};
-use sabot_sql::{Expr, Scan};
+use arrow::compute::concat_batches;
+use sabot_runtime::{Envelope, JobError, Position, Source, SourcePoll, WATERMARK_END, WATERMARK_NONE};
 use sabot_store::{CommitRecord, Frame, InputPosition, PartitionReader, Store, StoreError};
 use sabot_telemetry::TraceContext;
 
-use super::lateness::{LatenessRule, Split};
-use super::observe::Observer;
+use super::intake::{Intake, Origin};
 
 /// Rows a batch should have; smaller frames are put together.
 const BATCH_ROWS: usize = 8_192;
@@ -23,14 +20,9 @@ const MAX_LINKS: usize = 8;
 /// What a stream source reads and how.
 pub(crate) struct StreamSourceSpec {
     pub(crate) store: Arc<Store>,
-    pub(crate) scan: Scan,
     /// The partitions of this instance.
     pub(crate) partitions: Vec<u32>,
-    /// Set when the agent has windows.
-    pub(crate) lateness: Option<LatenessRule>,
-    /// The plan's first filters: a late row that fails one is not counted.
-    pub(crate) leading_filters: Vec<Expr>,
-    pub(crate) observers: Arc<Vec<Observer>>,
+    pub(crate) intake: Intake,
 }
 
 /// Some partitions of a stream.
@@ -53,9 +45,9 @@ impl StreamSource {
     pub(crate) fn open(spec: StreamSourceSpec, record: Option<&CommitRecord>) -> Result<Self, StoreError> {
         let mut partitions = Vec::new();
         for number in &spec.partitions {
-            let known = |input: &&InputPosition| input.stream == spec.scan.relation && input.partition == *number;
+            let known = |input: &&InputPosition| input.stream == spec.intake.stream() && input.partition == *number;
             let at = record.and_then(|record| record.inputs.iter().find(known));
-            let reader = spec.store.reader(&spec.scan.relation, *number, at.map_or(0, |at| at.offset))?;
+            let reader = spec.store.reader(spec.intake.stream(), *number, at.map_or(0, |at| at.offset))?;
             let newest = at.and_then(|at| at.max_event_time).unwrap_or(WATERMARK_NONE);
             partitions.push(Partition { number: *number, reader, newest, ended: false });
         }
@@ -86,7 +78,7 @@ impl StreamSource {
 
     /// Marks partitions that are read to the end of a finished stream; true when all are.
     fn note_ends(&mut self) -> bool {
-        let Some(stream) = self.spec.store.stream(&self.spec.scan.relation) else { return false };
+        let Some(stream) = self.spec.store.stream(self.spec.intake.stream()) else { return false };
         if stream.finished {
             for partition in &mut self.partitions {
                 let latest = stream.partitions.get(partition.number as usize).map(|p| p.latest);
@@ -98,49 +90,9 @@ impl StreamSource {
 
     fn envelopes(&mut self, index: usize, frames: &[Frame]) -> Result<Vec<Envelope>, JobError> {
         let batch = joined(frames)?;
-        for observer in self.spec.observers.iter() {
-            observer.observe(&batch)?;
-        }
         let Some(partition) = self.partitions.get_mut(index) else { return Ok(Vec::new()) };
-        let split = match self.spec.lateness {
-            Some(rule) => rule.split(batch, &mut partition.newest).map_err(|e| JobError::operator("source", e))?,
-            None => Split { on_time: Some(batch), ..Split::default() },
-        };
-        let number = partition.number;
-        let origin = Origin::of(frames);
-        let mut envelopes = Vec::with_capacity(1);
-        for (batch, lateness) in [(split.on_time, Lateness::OnTime), (split.allowed, Lateness::Allowed)] {
-            if let Some(batch) = batch {
-                envelopes.push(origin.envelope(self.view(&batch)?, number, Route::Main, lateness));
-            }
-        }
-        if let Some(late) = split.late {
-            let late = self.passing(late)?;
-            if late.num_rows() > 0 {
-                envelopes.push(origin.envelope(late, number, Route::Late, Lateness::OnTime));
-            }
-        }
-        Ok(envelopes)
-    }
-
-    /// The columns the plan reads, with the window's.
-    fn view(&self, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
-        let scan = &self.spec.scan;
-        let windowed = match scan.window {
-            Some(window) => window.assign(batch, &scan.full_schema),
-            None => Ok(batch.clone()),
-        };
-        windowed.and_then(|b| b.project(&scan.projection)).map_err(|error| JobError::operator("source", error))
-    }
-
-    /// Late rows, whole, that pass the plan's first filters.
-    fn passing(&self, late: RecordBatch) -> Result<RecordBatch, JobError> {
-        let mut rows = late;
-        for filter in &self.spec.leading_filters {
-            let mask = filter.evaluate_predicate(&self.view(&rows)?).map_err(|e| JobError::operator("source", e))?;
-            rows = filter_record_batch(&rows, &mask).map_err(|error| JobError::operator("source", error))?;
-        }
-        Ok(rows)
+        let origin = origin_of(partition.number, frames);
+        self.spec.intake.envelopes(batch, &mut partition.newest, &origin)
     }
 }
 
@@ -153,26 +105,13 @@ fn joined(frames: &[Frame]) -> Result<RecordBatch, JobError> {
     }
 }
 
-/// Where rows came from: the spans that wrote them and when the oldest arrived.
-struct Origin {
-    trace: Option<TraceContext>,
-    links: Vec<TraceContext>,
-    arrived_at: Timestamp,
-}
-
-impl Origin {
-    fn of(frames: &[Frame]) -> Self {
-        let mut traces = frames.iter().filter_map(|frame| TraceContext::from_bytes(frame.meta.trace?));
-        let trace = traces.next();
-        let links = traces.filter(|other| Some(*other) != trace).take(MAX_LINKS).collect();
-        let arrived_at = frames.iter().map(|frame| frame.meta.appended_at).min().unwrap_or_default();
-        Self { trace, links, arrived_at }
-    }
-
-    fn envelope(&self, batch: RecordBatch, partition: u32, route: Route, lateness: Lateness) -> Envelope {
-        let (trace, links, arrived_at) = (self.trace, self.links.clone(), self.arrived_at);
-        Envelope { batch, partition, route, lateness, arrived_at, trace, links }
-    }
+/// The spans that wrote the frames, and when the oldest arrived.
+fn origin_of(partition: u32, frames: &[Frame]) -> Origin {
+    let mut traces = frames.iter().filter_map(|frame| TraceContext::from_bytes(frame.meta.trace?));
+    let trace = traces.next();
+    let links = traces.filter(|other| Some(*other) != trace).take(MAX_LINKS).collect();
+    let arrived_at = frames.iter().map(|frame| frame.meta.appended_at).min().unwrap_or_default();
+    Origin { partition, trace, links, arrived_at }
 }
 
 impl Source for StreamSource {
@@ -187,31 +126,26 @@ impl Source for StreamSource {
     }
 
     fn watermark(&self) -> i64 {
-        let of = |partition: &Partition| match self.spec.lateness {
+        let of = |partition: &Partition| match self.spec.intake.watermark(partition.newest) {
             _ if partition.ended => WATERMARK_END,
-            Some(rule) => rule.watermark(partition.newest),
-            None => WATERMARK_NONE,
+            watermark => watermark.unwrap_or(WATERMARK_NONE),
         };
         self.partitions.iter().map(of).min().unwrap_or(WATERMARK_END)
     }
 
     fn position(&self) -> Position {
         let inputs = self.partitions.iter().map(|partition| InputPosition {
-            stream: self.spec.scan.relation.clone(),
+            stream: self.spec.intake.stream().to_owned(),
             partition: partition.number,
             offset: partition.reader.offset(),
-            watermark: if partition.ended {
-                Some(WATERMARK_END)
-            } else {
-                self.spec.lateness.map(|rule| rule.watermark(partition.newest))
-            },
+            watermark: if partition.ended { Some(WATERMARK_END) } else { self.spec.intake.watermark(partition.newest) },
             max_event_time: Some(partition.newest).filter(|newest| *newest != WATERMARK_NONE),
         });
         Position { inputs: inputs.collect(), extra: None }
     }
 
     fn lag_events(&self) -> u64 {
-        let Some(stream) = self.spec.store.stream(&self.spec.scan.relation) else { return 0 };
+        let Some(stream) = self.spec.store.stream(self.spec.intake.stream()) else { return 0 };
         let lag = |partition: &Partition| {
             let latest = stream.partitions.get(partition.number as usize).map_or(0, |p| p.latest);
             latest.saturating_sub(partition.reader.offset())

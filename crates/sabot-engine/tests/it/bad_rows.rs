@@ -45,7 +45,7 @@ fn skipped_rows_are_counted_and_leave_no_stream() {
 #[test]
 fn failing_names_the_first_bad_row() {
     let harness = harness("fail");
-    let error = harness.run(Arc::new(FaultyDisk::new()), 1).err().expect("a failure");
+    let error = harness.run(Arc::new(FaultyDisk::new()), 1).expect_err("a failure");
     let dir = harness.dir.path().display().to_string();
     expect_test::expect![[r#"failed: stream "s": DIR/s.csv:3: n: "x" is not an int64; mend the row, or set on_error to skip or dead_letter"#]]
         .assert_eq(&error.replace(&dir, "DIR"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +43,6 @@ impl Harness {
         Project::load_with(self.dir.path(), []).expect("a valid project")
     }
 
-    /// Where data lies on the given disk.
-    pub(crate) fn data_dir(&self) -> PathBuf {
-        PathBuf::from("/data")
-    }
-
     /// Runs the project to its end on `disk`, on a runtime with `threads` workers.
     pub(crate) fn run(&self, disk: Arc<dyn Disk>, threads: usize) -> Result<Arc<Store>, Ended> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,7 +56,7 @@ impl Harness {
     }
 
     async fn run_on(&self, disk: Arc<dyn Disk>, runtime: &tokio::runtime::Handle) -> Result<Arc<Store>, Ended> {
-        let store = Store::open(Arc::clone(&disk), &self.data_dir(), self.options).map_err(|e| e.to_string())?;
+        let store = Store::open(Arc::clone(&disk), Path::new("/data"), self.options).map_err(|e| e.to_string())?;
         let clock = SystemClock::shared();
         let durations = self.registry.histogram(&MetricDesc::new("commits", MetricKind::Histogram, "test"), &[]);
         let wiring = Wiring {
@@ -208,7 +203,9 @@ impl Run<'_> {
 }
 
 async fn finish(job: &JobHandle) -> Result<(), Ended> {
-    tokio::time::timeout(Duration::from_secs(60), job.join()).await.map_err(|_| "a job did not end".to_owned())?;
+    tokio::time::timeout(Duration::from_mins(1), job.join())
+        .await
+        .map_err(|late| format!("a job did not end: {late}"))?;
     match job.stats().state() {
         (JobState::Finished, _) => Ok(()),
         (state, error) => Err(format!("{}: {}", state.as_str(), error.unwrap_or_default())),

@@ -1,5 +1,7 @@
 //! Behaviour of stream agents, from a file to committed rows, on a disk that can crash.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "clippy exempts test functions, not their helpers")]
+
 mod bad_rows;
 mod crash;
 mod determinism;

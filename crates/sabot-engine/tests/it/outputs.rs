@@ -1,8 +1,9 @@
 //! Outputs other than streams: tables and files.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sabot_store::{Disk, FaultyDisk, RealDisk};
@@ -12,7 +13,7 @@ use crate::harness::Harness;
 fn harness(output: &str) -> Harness {
     let mut events = "k,v\n".to_owned();
     for i in 0..3_000 {
-        events.push_str(&format!("{},{i}\n", i % 10));
+        writeln!(events, "{},{i}", i % 10).expect("text");
     }
     Harness::new(&[
         ("e.csv", &events),

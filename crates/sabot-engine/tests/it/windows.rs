@@ -35,7 +35,7 @@ fn model(partitions: &[String], bound: i64, allowed: i64) -> Model {
             let behind = newest - bound - at;
             let key = (at.div_euclid(60_000_000) * 60_000_000, row["sensor"].as_str().expect("text").to_owned());
             let value = row["value"].as_i64().expect("a number");
-            let mut add = |windows: &mut BTreeMap<_, (i64, i64)>| {
+            let add = |windows: &mut BTreeMap<_, (i64, i64)>| {
                 let entry = windows.entry(key.clone()).or_insert((0, 0));
                 *entry = (entry.0 + 1, entry.1 + value);
             };

@@ -1,3 +1,5 @@
+//! Rates and percentiles between two readings, on a clock moved by hand.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What rows make of types, repeated keys, skewed clocks and text beyond the bounds.
+
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};

@@ -1,3 +1,5 @@
+//! Values and the letters of their types.
+
 use serde_json::json;
 
 use super::value;

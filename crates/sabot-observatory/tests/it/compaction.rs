@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use crate::support::{Bench, block_files, count, number, root};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sabot_telemetry::AttributeValue;
+
+use crate::support::{Bench, at, block_files, child, count, number, root, with_attribute};
 
 /// A bench with this many blocks of one span each.
 fn bench_of(blocks: u128) -> Bench {
@@ -29,30 +34,29 @@ async fn eight_blocks_become_one_and_their_files_go_later() {
 #[tokio::test]
 async fn merged_rows_are_whole_and_in_order() {
     let bench = Bench::new();
-    // Each block has spans of all traces, so that a merge has to interleave them.
+    // Blocks overlap unevenly and have more rows than fit into one batch, so that their batches end at different places.
     for block in 0..8 {
-        let spans: Vec<_> = (0..400_u64)
-            .map(|id| crate::support::child(u128::from(id % 50), 1_000 * block + id, "step"))
-            .map(|span| crate::support::with_attribute(span, "block", sabot_telemetry::AttributeValue::Int(1)))
-            .collect();
-        bench.append_and_flush(&spans);
+        let span = |id: u64| {
+            let span = child(u128::from(id % (10 + 5 * block)), 2_000 * block + id, "step");
+            with_attribute(at(span, -i64::try_from(id).expect("small"), 0), "block", AttributeValue::Int(1))
+        };
+        bench.append_and_flush(&(2..1_502).map(span).collect::<Vec<_>>());
     }
     bench.store.maintain().expect("maintained");
-    let merged = bench.blocks().pop().expect("a block");
-    assert_eq!(count(&bench.store).await, (3_200, 3_200));
-    let with_attribute = "SELECT count(*) FROM sabot.spans WHERE attributes['block'] = '1'";
-    assert_eq!(number(&bench.store, with_attribute).await, 3_200);
+    assert_eq!(count(&bench.store).await, (12_000, 12_000));
+    let attributed = "SELECT count(*) FROM sabot.spans WHERE attributes['block'] = '1'";
+    assert_eq!(number(&bench.store, attributed).await, 12_000);
 
-    let file = fs::File::open(merged).expect("a file");
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).expect("a block");
-    let mut ids = Vec::new();
-    for batch in reader.build().expect("rows") {
+    let merged = fs::File::open(bench.blocks().pop().expect("a block")).expect("a file");
+    let mut keys = Vec::new();
+    let merged = ParquetRecordBatchReaderBuilder::try_new(merged).expect("a block");
+    for batch in merged.build().expect("rows") {
         let batch = batch.expect("rows");
-        let column = arrow::array::AsArray::as_string::<i32>(batch.column(0)).clone();
-        ids.extend(column.iter().flatten().map(str::to_owned));
+        let trace_ids = batch["trace_id"].as_string::<i32>().iter().map(|id| id.unwrap_or_default().to_owned());
+        keys.extend(trace_ids.zip(batch["start_unix_nano"].as_primitive::<Int64Type>().values().iter().copied()));
     }
-    assert_eq!(ids.len(), 3_200);
-    assert!(ids.is_sorted());
+    assert_eq!(keys.len(), 12_000);
+    assert!(keys.is_sorted());
 }
 
 #[tokio::test]

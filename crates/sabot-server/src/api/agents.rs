@@ -44,9 +44,10 @@ fn summary(api: &Api, name: &str, agent: &AgentEntry) -> Value {
 }
 
 pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let shown = api.platform.inspect(|_, agents| match agents.get(&name) {
-        Some(agent) => Ok(details(&api, &name, agent)),
-        None => {
+    let shown = api.platform.inspect(|_, agents| {
+        if let Some(agent) = agents.get(&name) {
+            Ok(details(&api, &name, agent))
+        } else {
             let hint = suggest::hint(&name, agents.keys().map(String::as_str));
             Err(PlatformError::NotFound { name: name.clone(), hint })
         }

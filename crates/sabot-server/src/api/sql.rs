@@ -16,7 +16,7 @@ use super::{Api, rows};
 /// Most rows one query returns.
 const MAX_ROWS: usize = 1_000_000;
 /// Longest one query may run.
-const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+const MAX_TIMEOUT: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

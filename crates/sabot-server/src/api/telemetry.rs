@@ -44,8 +44,9 @@ fn trace_query(api: &Api, pairs: Vec<(String, String)>) -> Result<TraceQuery, Ap
                 query.since = Some(sabot_common::clock::Timestamp::from_unix_nanos(now.saturating_sub(ago)));
             }
             "limit" => {
-                let limit: usize =
-                    value.parse().map_err(|_| ApiError::bad_request(format!("limit: \"{value}\" is not a number")))?;
+                let limit: usize = value
+                    .parse()
+                    .map_err(|_not_a_number| ApiError::bad_request(format!("limit: \"{value}\" is not a number")))?;
                 query.limit = limit.min(MAX_TRACES);
             }
             "tag" => {

@@ -44,7 +44,7 @@ pub(super) fn lower_aggregate(aggregate: &Aggregate, windowing: Windowing) -> Re
     }
     let functions = aggregate.aggr_expr.iter().map(|expr| function(expr, aggregate)).collect::<Result<_, _>>()?;
     let schema = named_schema(aggregate.schema.as_arrow());
-    chain.window_columns = group_columns.clone();
+    chain.window_columns.clone_from(&group_columns);
     chain.window_columns.resize(schema.fields().len(), None);
     chain.schema = Arc::clone(&schema);
     chain.steps.push(Step::Aggregate(Aggregation { keys, functions, window, group_columns, schema }));

@@ -120,6 +120,7 @@ impl FaultyDisk {
     }
 
     /// What is left when the power goes now. `seed` decides how much of each torn write reached the disk.
+    #[must_use]
     pub fn after_crash(&self, seed: u64) -> Self {
         let state = self.state();
         let mut left = State { next_file: state.next_file, ..State::default() };

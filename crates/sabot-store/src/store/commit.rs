@@ -1,13 +1,13 @@
 //! The commit group: data first, pointer last.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use super::{COMMIT, Store};
 use crate::error::at;
 use crate::journal::Change;
-use crate::{CommitRequest, DiskFile, OutputEnd, StoreError};
+use crate::{CommitRequest, DiskFile, StoreError};
 
 /// Kind of the records that hold the ends of partitions.
 pub(super) const END: &str = "end";
@@ -94,10 +94,9 @@ impl Store {
     /// Streams an agent writes: those of this record, and those it named once and has not moved since.
     fn output_streams<'a>(&self, record: &'a crate::CommitRecord) -> Vec<&'a str> {
         let named = record.extra.get("streams").and_then(|names| names.as_array());
-        let named = named.into_iter().flatten().filter_map(|name| name.as_str());
-        let streams: BTreeMap<&str, ()> =
-            record.outputs.iter().map(|end: &OutputEnd| (end.stream.as_str(), ())).collect();
-        streams.into_keys().chain(named).filter(|name| self.known(name).is_ok()).collect()
+        let named = named.into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let streams: BTreeSet<&str> = record.outputs.iter().map(|end| end.stream.as_str()).collect();
+        streams.into_iter().chain(named).filter(|name| self.known(name).is_ok()).collect()
     }
 }
 
@@ -114,6 +113,7 @@ fn in_parallel<T: Sync>(items: &[T], act: impl Fn(&T) -> Result<(), StoreError> 
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<(), StoreError>>| {
             thread.join().unwrap_or_else(|_panic| Err(StoreError::InvalidData("a sync thread panicked".to_owned())))
         };
-        threads.into_iter().map(join).fold(Ok(()), |all, one| all.and(one))
+        let outcomes: Vec<_> = threads.into_iter().map(join).collect();
+        outcomes.into_iter().collect()
     })
 }

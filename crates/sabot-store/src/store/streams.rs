@@ -1,6 +1,7 @@
 //! Streams in memory: what they are, how far they are committed, who writes them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -177,7 +178,13 @@ pub(super) fn check(spec: &StreamSpec) -> Result<(), StoreError> {
 }
 
 pub(super) fn to_record(spec: &StreamSpec) -> StreamRecord {
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |bytes: Vec<u8>| {
+        bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            write!(text, "{byte:02x}").unwrap_or_default();
+            text
+        })
+    };
     StreamRecord {
         partitions: spec.partitions,
         schema: hex(encode_schema(&spec.schema)),

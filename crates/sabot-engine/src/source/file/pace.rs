@@ -8,7 +8,7 @@ use sabot_common::clock::SharedClock;
 use sabot_common::units::Speed;
 
 /// How often a paced source looks again.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// The schedule of one source. After a restart it goes on from the first row it sees.
 #[derive(Debug)]
@@ -34,10 +34,6 @@ impl Pace {
         Self { speed, column, total_rows, clock: SharedClock::clone(clock), started: None }
     }
 
-    pub(super) const fn tick(&self) -> Duration {
-        TICK
-    }
-
     /// How many of `rows`, the first of which is at `position`, are due.
     pub(super) fn due(&mut self, rows: &RecordBatch, position: u64) -> usize {
         if self.speed == Speed::Max {
@@ -45,7 +41,7 @@ impl Pace {
         }
         let now = self.clock.monotonic();
         let times = self.column.and_then(|column| rows.column(column).as_primitive_opt::<TimestampMicrosecondType>());
-        let times = times.map(|times| times.reinterpret_cast::<Int64Type>());
+        let times = times.map(arrow::array::PrimitiveArray::reinterpret_cast::<Int64Type>);
         let first_time = times.as_ref().filter(|t| !t.is_empty() && t.is_valid(0)).map(|t| t.value(0));
         let started = self.started.get_or_insert(Start { at: now, row: position, time: first_time });
         let elapsed = now.saturating_sub(started.at);

@@ -1,3 +1,5 @@
+//! Values and conditions cannot get out of where they stand.
+
 use super::{check_nesting, literal};
 
 #[test]

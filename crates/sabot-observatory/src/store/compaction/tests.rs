@@ -1,3 +1,5 @@
+//! Which blocks are merged next.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

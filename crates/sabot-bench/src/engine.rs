@@ -1,0 +1,234 @@
+//! A query as an agent: planned, run on one worker thread over events in memory, committed to a real store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sabot_common::clock::{SharedClock, SystemClock};
+use sabot_common::config::{AgentConfig, AgentKind, Backend, Late, Output};
+use sabot_common::name::Name;
+use sabot_common::registry;
+use sabot_common::units::Span;
+use sabot_engine::agent::{AgentContext, AgentPlan};
+use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, Wiring, Workers, describe};
+use sabot_sql::{Relation, RelationKind};
+use sabot_store::{
+    CommitRecord, CommitRequest, Disk, FrameMeta, Store, StoreOptions, StreamKind, StreamSpec, Table, TableSpec,
+};
+use sabot_telemetry::{SpanQueue, TelemetryConfig, TelemetryProviders, init_telemetry};
+
+use crate::disk::{CountingDisk, Written};
+use crate::error::BenchError;
+use crate::meter::{Cost, Meter};
+use crate::source::MemorySource;
+use crate::workload::{EVENT_TIME, EVENTS, Query, RATES, Workload};
+
+/// The default of the product.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// How far the watermark stays behind the newest event.
+const WATERMARK: Duration = Duration::from_millis(50);
+/// Spans taken from the queue at a time.
+const DRAIN_SPANS: usize = 4_096;
+/// How often the queue is looked at when few spans come.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a run did and took.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Planning.
+    pub(crate) planning: Cost,
+    /// From the job's start to its last commit.
+    pub(crate) running: Cost,
+    /// Rows that reached the sink.
+    pub(crate) rows_out: u64,
+    /// What went to the disk after the start.
+    pub(crate) written: Written,
+    /// Commit groups made durable.
+    pub(crate) groups: u64,
+    /// Spans recorded, and spans lost because the queue was full.
+    pub(crate) spans: (u64, u64),
+    /// Time in each operator.
+    pub(crate) operators: Vec<(&'static str, Duration)>,
+}
+
+impl Run {
+    /// Planning and running together, which is what the baseline's query takes.
+    pub(crate) fn whole(&self) -> Cost {
+        Cost { wall: self.planning.wall + self.running.wall, cpu: self.planning.cpu + self.running.cpu }
+    }
+}
+
+/// What varies between runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    /// Whether spans are recorded. Metrics always are.
+    pub(crate) spans: bool,
+    /// Where rows go.
+    pub(crate) output: Output,
+}
+
+/// Runs a query to its end, in a store of its own below `dir`.
+pub(crate) fn run(workload: &Workload, query: &Query, variant: Variant, dir: &Path) -> Result<Run, BenchError> {
+    let dir = tempfile::Builder::new().prefix("store-").tempdir_in(dir)?;
+    let telemetry = init_telemetry(TelemetryConfig::new("sabot-bench").with_enabled(variant.spans));
+    let disk = Arc::new(CountingDisk::default());
+    let store = Store::open(Arc::clone(&disk) as Arc<dyn Disk>, &dir.path().join("data"), StoreOptions::default())?;
+    let bench = Bench {
+        workload,
+        query,
+        variant,
+        dir: dir.path(),
+        telemetry: &telemetry,
+        disk,
+        store,
+        clock: SystemClock::shared(),
+    };
+    let queue = telemetry.span_queue().clone();
+    std::thread::scope(|scope| {
+        let drain = scope.spawn(|| drain(&queue));
+        let outcome = bench.run();
+        telemetry.shutdown()?;
+        let (mut run, meter) = outcome?;
+        if drain.join().is_err() {
+            return Err(BenchError::wrong(query.name, "the thread that takes spans panicked"));
+        }
+        // What was left in the queue belongs to the run.
+        run.running.cpu = meter.cost().cpu;
+        run.spans = (queue.received(), queue.dropped());
+        Ok(run)
+    })
+}
+
+/// Takes spans away as a store would, until the queue is closed.
+fn drain(queue: &SpanQueue) {
+    while queue.wait(DRAIN_INTERVAL) {
+        while !queue.drain(DRAIN_SPANS).is_empty() {}
+    }
+    while !queue.drain(DRAIN_SPANS).is_empty() {}
+}
+
+struct Bench<'a> {
+    workload: &'a Workload,
+    query: &'a Query,
+    variant: Variant,
+    dir: &'a Path,
+    telemetry: &'a TelemetryProviders,
+    disk: Arc<CountingDisk>,
+    store: Arc<Store>,
+    clock: SharedClock,
+}
+
+impl Bench<'_> {
+    fn run(&self) -> Result<(Run, Meter), BenchError> {
+        let tables = BTreeMap::from([(RATES.to_owned(), self.rates()?)]);
+        let workers = Workers::start(1)?;
+        let planning = Meter::start();
+        let spec = self.job(&tables)?;
+        let planning = planning.cost();
+        let (written, groups) = (self.disk.written(), *self.store.commits().borrow());
+        let running = Meter::start();
+        let job = Job::start(spec, self.wiring(&workers))?;
+        workers.handle().block_on(job.join());
+        let cost = running.cost();
+        self.check(&job)?;
+        let stats = job.stats();
+        let operators = stats.operators.iter();
+        let operators = operators.map(|o| (o.name, Duration::from_nanos(o.busy_nanos.load(Ordering::Relaxed))));
+        let run = Run {
+            planning,
+            running: cost,
+            rows_out: stats.rows_out.load(Ordering::Relaxed),
+            written: self.disk.written().since(&written),
+            groups: *self.store.commits().borrow() - groups,
+            spans: (0, 0),
+            operators: operators.collect(),
+        };
+        Ok((run, running))
+    }
+
+    fn wiring(&self, workers: &Workers) -> Wiring {
+        let durations = self.telemetry.registry().histogram(&describe(&registry::COMMIT_DURATION), &[]);
+        let (store, clock) = (Arc::clone(&self.store), SharedClock::clone(&self.clock));
+        Wiring {
+            committer: Committer::start(workers.handle(), Arc::clone(&store), SharedClock::clone(&clock), durations),
+            store,
+            spans: self.telemetry.spans().clone(),
+            clock,
+            runtime: workers.handle().clone(),
+        }
+    }
+
+    /// The table, filled through its changelog as the product fills it.
+    fn rates(&self) -> Result<Arc<Table>, BenchError> {
+        let rows = Workload::rates()?;
+        let (key, schema) = (vec!["key".to_owned()], rows.schema());
+        let spec = TableSpec { name: RATES.to_owned(), key, schema, backend: Backend::Memory };
+        let table = self.store.create_table(spec)?;
+        let mut writer = self.store.writer(&table.changelog_spec().name, 0, RATES)?;
+        writer.append(&rows, &FrameMeta::default())?;
+        let (dirty, dirty_dirs) = writer.take_dirty();
+        let record =
+            CommitRecord { agent: RATES.to_owned(), epoch: 1, outputs: vec![writer.end()], ..CommitRecord::default() };
+        self.store.commit_group(&[CommitRequest { record, dirty, dirty_dirs }])?;
+        table.apply()?;
+        Ok(table)
+    }
+
+    fn job(&self, tables: &BTreeMap<String, Arc<Table>>) -> Result<JobSpec, BenchError> {
+        let config = AgentConfig {
+            name: Name::new("bench")?,
+            kind: AgentKind::Stream,
+            sql: self.query.agent.to_owned(),
+            watermark: Span(WATERMARK),
+            late: Late::default(),
+            output: self.variant.output.clone(),
+            count: 1,
+            metrics: Vec::new(),
+        };
+        let events = StreamSpec {
+            name: EVENTS.to_owned(),
+            partitions: 1,
+            schema: Arc::clone(&self.workload.schema),
+            event_time: Some(EVENT_TIME.to_owned()),
+            retention: None,
+            kind: StreamKind::Stream,
+        };
+        let stream = RelationKind::Stream { event_time: events.event_time.clone() };
+        let mut relations = vec![Relation::new(EVENTS, Arc::clone(&events.schema), stream)];
+        for table in tables.values() {
+            let kind = RelationKind::Table { key: table.key().to_vec() };
+            relations.push(Relation::new(table.name(), Arc::clone(table.schema()), kind));
+        }
+        let plan = AgentPlan::new(config, relations, &BTreeMap::from([(EVENTS.to_owned(), events)]))?;
+        let context = AgentContext {
+            store: Arc::clone(&self.store),
+            disk: Arc::clone(&self.disk) as Arc<dyn Disk>,
+            dir: self.dir.to_owned(),
+            registry: self.telemetry.registry().clone(),
+            spans: self.telemetry.spans().clone(),
+            clock: SharedClock::clone(&self.clock),
+            options: JobOptions { commit_interval: COMMIT_INTERVAL },
+        };
+        let intake = plan.intake(&context.registry)?;
+        let batches = Arc::clone(&self.workload.batches);
+        let source = MemorySource::new(batches, intake, SharedClock::clone(&self.clock));
+        Ok(plan.job_with_sources(1, vec![Box::new(source)], tables, &context)?)
+    }
+
+    /// Everything was read and nothing was late: 20 ms of disorder are less than the watermark allows.
+    fn check(&self, job: &JobHandle) -> Result<(), BenchError> {
+        let wrong = |problem: String| Err(BenchError::wrong(self.query.name, problem));
+        let stats = job.stats();
+        match stats.state() {
+            (JobState::Finished, _) => {}
+            (state, error) => return wrong(format!("{}: {}", state.as_str(), error.unwrap_or_default())),
+        }
+        let (rows, late) = (stats.rows_in.load(Ordering::Relaxed), stats.late.load(Ordering::Relaxed));
+        if rows != self.workload.events as u64 || late > 0 {
+            return wrong(format!("{rows} of {} events were read, {late} of them late", self.workload.events));
+        }
+        Ok(())
+    }
+}
