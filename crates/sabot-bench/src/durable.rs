@@ -37,7 +37,7 @@ pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut R
 /// Writes bytes that no file system can leave out to a new file and syncs it once.
 fn write_sequentially(path: &Path, bytes: u64) -> Result<Cost, BenchError> {
     let chunk: Vec<u8> =
-        (0_u32..).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).flatten().take(CHUNK_BYTES).collect();
+        (0_u32..).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).take(CHUNK_BYTES).collect();
     let mut file = File::create(path)?;
     let meter = Meter::start();
     let mut left = usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -87,7 +87,7 @@ pub(crate) fn run(workload: &Workload, query: &Query, variant: Variant, dir: &Pa
     };
     let queue = telemetry.span_queue().clone();
     std::thread::scope(|scope| {
-        let drain = scope.spawn(|| drain(&queue));
+        let drain = std::thread::Builder::new().name("bench-drain".to_owned()).spawn_scoped(scope, || drain(&queue))?;
         let outcome = bench.run();
         telemetry.shutdown()?;
         let (mut run, meter) = outcome?;
@@ -123,7 +123,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn run(&self) -> Result<(Run, Meter), BenchError> {
         let tables = BTreeMap::from([(RATES.to_owned(), self.rates()?)]);
-        let workers = Workers::start(1)?;
+        let workers = Workers::start("sabot-worker", 1)?;
         let planning = Meter::start();
         let spec = self.job(&tables)?;
         let planning = planning.cost();

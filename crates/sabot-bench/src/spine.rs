@@ -1,10 +1,12 @@
 //! Queries over events in memory: as an agent with spans on and off, and as a batch, in turns.
 //!
-//! The agent's rows end in a blackhole, its offsets and state in a store. The batch keeps its result, or consumes it in
-//! an aggregate over every column; what an agent is compared with is the faster of the two.
+//! The agent's rows end in a blackhole, its offsets and state in a store. An agent is compared with the fastest of the
+//! ways its query can be written as a batch. Planning counts on both sides.
 
 use std::path::Path;
+use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use sabot_common::config::Output;
 
 use crate::baseline::Baseline;
@@ -34,8 +36,7 @@ pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut R
 struct Round {
     on: Run,
     off: Run,
-    batch: Cost,
-    consumed: Option<Cost>,
+    batches: Vec<(&'static str, Cost)>,
 }
 
 impl Round {
@@ -48,70 +49,77 @@ impl Round {
     ) -> Result<Self, BenchError> {
         let agent = |spans| engine::run(workload, query, Variant { spans, output: Output::Blackhole }, dir);
         // Whoever goes second finds warmer caches: take turns.
-        let (on, off) = if round % 2 == 0 {
+        let (on, off) = if round.is_multiple_of(2) {
             let on = agent(true)?;
             (on, agent(false)?)
         } else {
             let off = agent(false)?;
             (agent(true)?, off)
         };
-        let (batch, result) = baseline.run(query.batch)?;
-        let rows: usize = result.batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
-        drop(result);
-        let consumed = query.consumed.map(|sql| baseline.run(sql)).transpose()?.map(|(cost, _)| cost);
-        for run in [&on, &off] {
-            if run.rows_out != rows as u64 {
-                let problem = format!("the agent made {} rows, the batch {rows}", run.rows_out);
+        let mut batches = Vec::new();
+        for (index, (name, sql)) in query.batches.iter().enumerate() {
+            let (cost, result) = baseline.run(sql)?;
+            batches.push((*name, cost));
+            let rows: usize = result.batches.iter().map(RecordBatch::num_rows).sum();
+            if index == 0 && (on.rows_out, off.rows_out) != (rows as u64, rows as u64) {
+                let problem = format!("the agent made {} rows, the batch {rows}", on.rows_out);
                 return Err(BenchError::wrong(query.name, problem));
             }
         }
-        Ok(Self { on, off, batch, consumed })
+        Ok(Self { on, off, batches })
     }
 
-    /// The faster of the batches.
-    fn best(&self, of: impl Fn(&Cost) -> std::time::Duration) -> f64 {
-        [Some(self.batch), self.consumed]
-            .iter()
-            .flatten()
-            .map(|cost| of(cost).as_secs_f64())
-            .fold(f64::INFINITY, f64::min)
+    /// What the fastest of the batches took.
+    fn fastest(&self, of: impl Fn(&Cost) -> Duration) -> Duration {
+        self.batches.iter().map(|(_, cost)| of(cost)).min().unwrap_or_default()
     }
 
     fn record(&self, query: &Query, events: usize, report: &mut Report) {
-        let mut rates = |variant: &str, cost: &Cost| {
+        let (on, off) = (self.on.whole(), self.off.whole());
+        let agents = [("sabot", on), ("sabot_without_spans", off)];
+        for (variant, cost) in agents.iter().chain(&self.batches) {
             let series = |kind: &str| Series::new(query.suite, format!("{}.{variant}.{kind}", query.name));
             report.add(series("cpu").unit("events/cpu_second", Better::Higher), cost.per_cpu_second(events));
             report.add(series("wall").unit("events/second", Better::Higher), cost.per_second(events));
-        };
-        rates("sabot", &self.on.whole());
-        rates("sabot_without_spans", &self.off.whole());
-        rates("datafusion", &self.batch);
-        if let Some(consumed) = &self.consumed {
-            rates("datafusion_consumed", consumed);
         }
         let series = |kind: &str| Series::new(query.suite, format!("{}.{kind}", query.name));
-        let (on, off) = (self.on.whole(), self.off.whole());
-        let ratio = |kind: &str, best: f64, own: f64, report: &mut Report| {
-            report.add(series(kind).unit("ratio", Better::Higher), best / own);
+        let mut ratio = |kind: &str, of: fn(&Cost) -> Duration| {
+            let ratio = self.fastest(of).as_secs_f64() / of(&on).as_secs_f64();
+            report.add(series(kind).unit("ratio", Better::Higher), ratio);
         };
-        ratio("ratio.cpu", self.best(|cost| cost.cpu), on.cpu.as_secs_f64(), report);
-        ratio("ratio.wall", self.best(|cost| cost.wall), on.wall.as_secs_f64(), report);
-        let telemetry = |kind: &str| Series::new("telemetry", format!("{}.{kind}", query.name));
-        let overhead =
-            |on: std::time::Duration, off: std::time::Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
-        report.add(telemetry("overhead.cpu").unit("percent", Better::Lower), overhead(on.cpu, off.cpu));
-        report.add(telemetry("overhead.wall").unit("percent", Better::Lower), overhead(on.wall, off.wall));
-        report.add(telemetry("spans").unit("spans", Better::Lower), to_f64(self.on.spans.0));
-        report.add(telemetry("spans_dropped").unit("spans", Better::Lower), to_f64(self.on.spans.1));
+        ratio("ratio.cpu", |cost| cost.cpu);
+        ratio("ratio.wall", |cost| cost.wall);
+        self.record_operators(query, events, report);
+        self.record_spans(query, report);
+    }
+
+    /// Where the time went, and what the commits took.
+    fn record_operators(&self, query: &Query, events: usize, report: &mut Report) {
+        let series = |kind: &str| Series::new(query.suite, format!("{}.{kind}", query.name));
         for (index, (name, busy)) in self.on.operators.iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "averages are floating point")]
-            let nanos = busy.as_nanos() as f64 / events as f64;
+            let nanos = busy.as_secs_f64() * 1e9 / to_f64(events as u64);
             report.add(series(&format!("operator.{index}.{name}")).unit("ns/event", Better::Lower), nanos);
         }
-        report.add(series("commit_groups").unit("groups", Better::Lower), to_f64(self.on.groups));
+        let groups = to_f64(self.on.groups);
+        report.add(series("commit_groups").unit("groups", Better::Lower), groups);
         if self.on.groups > 0 {
-            let rounds = to_f64(self.on.written.rounds) / to_f64(self.on.groups);
+            let rounds = to_f64(self.on.written.rounds) / groups;
             report.add(series("fsync_rounds").unit("rounds/group", Better::Lower), rounds);
+        }
+    }
+
+    /// What spans cost: the run with them against the run without.
+    fn record_spans(&self, query: &Query, report: &mut Report) {
+        let (on, off, (spans, dropped)) = (self.on.whole(), self.off.whole(), self.on.spans);
+        let series = |kind: &str| Series::new("telemetry", format!("{}.{kind}", query.name));
+        let share = |on: Duration, off: Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
+        report.add(series("overhead.cpu").unit("percent", Better::Lower), share(on.cpu, off.cpu));
+        report.add(series("overhead.wall").unit("percent", Better::Lower), share(on.wall, off.wall));
+        report.add(series("spans").unit("spans", Better::Lower), to_f64(spans));
+        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(dropped));
+        if spans > 0 {
+            let each = (on.cpu.as_secs_f64() - off.cpu.as_secs_f64()) * 1e9 / to_f64(spans);
+            report.add(series("span").unit("ns/span", Better::Lower), each);
         }
     }
 }

@@ -7,8 +7,8 @@ use sabot_telemetry::{Counter, Gauge, Histogram, MetricDesc, Registry};
 pub fn describe(metric: &Metric) -> MetricDesc {
     let unit = match metric.unit {
         Unit::Count => "1",
-        Unit::Seconds => "s",
-        Unit::Bytes => "By",
+        Unit::Seconds => "seconds",
+        Unit::Bytes => "bytes",
         Unit::Ratio => "ratio",
     };
     let kind = match metric.kind {

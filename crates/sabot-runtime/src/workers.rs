@@ -14,12 +14,12 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `threads` workers; 0 is one per core.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
+    /// Starts `threads` workers of this name; 0 is one per core.
+    pub fn start(name: &str, threads: usize) -> std::io::Result<Self> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
-            .thread_name("sabot-worker")
+            .thread_name(name)
             .enable_time()
             .build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), threads })

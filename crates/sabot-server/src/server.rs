@@ -35,7 +35,8 @@ pub struct Server {
     clock: SharedClock,
     telemetry: TelemetryProviders,
     span_writer: Option<SpanWriter>,
-    queries: Option<tokio::runtime::Runtime>,
+    /// Where ad-hoc queries run; they end with the server.
+    _queries: Workers,
     closing: watch::Sender<bool>,
     started: Duration,
 }
@@ -124,7 +125,7 @@ impl Server {
         let store = Store::open(Arc::clone(&disk), &data_dir, StoreOptions::default())?;
         let telemetry = telemetry(&settings);
         let registry = telemetry.registry().clone();
-        let workers = Workers::start(settings.performance.workers).map_err(ServerError::environment)?;
+        let workers = Workers::start("sabot-worker", settings.performance.workers).map_err(ServerError::environment)?;
         let durations = registry.histogram(&describe(&registry::COMMIT_DURATION), &[]);
         let committer = Committer::start(workers.handle(), Arc::clone(&store), SharedClock::clone(&clock), durations);
         let parts = Parts {
@@ -144,7 +145,7 @@ impl Server {
         let span_writer =
             SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
         let monitor = Monitor::new(Arc::clone(&platform), SharedClock::clone(&clock));
-        let queries = query_runtime()?;
+        let queries = Workers::start("sabot-query", QUERY_THREADS).map_err(ServerError::environment)?;
         let metrics = Arc::new(MetricsHistory::new(SharedClock::clone(&clock), registry));
         let engine = query_engine(&platform, &spans, &data_dir, &settings)?;
         let api = Api {
@@ -171,8 +172,10 @@ impl Server {
             Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
         let started_at = clock.monotonic();
         let span_writer = Some(span_writer);
-        let queries = Some(queries);
-        Ok((Self { platform, monitor, clock, telemetry, span_writer, queries, closing, started: started_at }, started))
+        Ok((
+            Self { platform, monitor, clock, telemetry, span_writer, _queries: queries, closing, started: started_at },
+            started,
+        ))
     }
 
     /// How far processing is.
@@ -231,9 +234,6 @@ impl Server {
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {
             tracing::warn!("the last spans could not be written: {error}");
-        }
-        if let Some(queries) = self.queries.take() {
-            queries.shutdown_background();
         }
         drained
     }
@@ -312,15 +312,6 @@ fn telemetry(settings: &Settings) -> TelemetryProviders {
         .with_enabled(settings.telemetry.enabled)
         .with_sample_rate(settings.telemetry.sample_rate);
     init_telemetry(config)
-}
-
-fn query_runtime() -> Result<tokio::runtime::Runtime, ServerError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(QUERY_THREADS)
-        .thread_name("sabot-query")
-        .enable_time()
-        .build()
-        .map_err(ServerError::environment)
 }
 
 fn query_engine(

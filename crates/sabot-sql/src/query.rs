@@ -14,6 +14,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sabot_common::suggest;
@@ -177,8 +178,10 @@ fn provider(source: RowSource) -> Result<Arc<dyn TableProvider>, DataFusionError
 }
 
 async fn collect(frame: datafusion::dataframe::DataFrame, max_rows: usize) -> Result<QueryResult, DataFusionError> {
-    // One row more than allowed tells a full result from a truncated one, and lets the plan stop early.
-    let frame = frame.limit(0, Some(max_rows.saturating_add(1)))?;
+    // One row more than allowed tells a full result from a truncated one, and lets the plan stop early. An explanation
+    // must stay the root of its plan, and is short.
+    let explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+    let frame = if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1)))? };
     let mut stream = frame.execute_stream().await?;
     let schema = stream.schema();
     let mut batches = Vec::new();

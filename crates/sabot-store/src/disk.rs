@@ -40,6 +40,10 @@ pub trait Disk: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes an exclusive lock that ends with the process or the returned guard; `WouldBlock` when another has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+    /// How many threads may sync at the same time.
+    fn sync_threads(&self) -> usize {
+        4
+    }
 }
 
 /// A lock held as long as the value lives.

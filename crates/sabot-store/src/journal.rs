@@ -2,10 +2,11 @@
 //!
 //! A file holds a header and entries, each with its length and checksum. An entry is all the changes of one append, so
 //! that a torn append leaves all of them or none. A tail that does not fit was never acknowledged and is cut off;
-//! anything that does not fit before a good entry is damage. When the file has grown well
-//! past what counts, the newest records are written to the next file, which takes over when its name is durable.
+//! anything that does not fit before a good entry is damage. When the file has grown well past what counts, the newest
+//! records are written to the next file, which takes over when its name is durable.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use crate::error::at;
 use crate::{Disk, DiskFile, OpenMode, StoreError};
 
 const MAGIC: &[u8; 8] = b"SABOTJNL";
+/// Ending of a file that is not complete.
+const PARTIAL: &str = ".partial";
 /// Version of the journal format.
 pub(crate) const VERSION: u32 = 1;
-const HEADER: u64 = 16;
+const HEADER: usize = 16;
 const ENTRY_HEADER: usize = 8;
 /// Largest entry; a larger length is damage.
 const MAX_ENTRY: u32 = 64 << 20;
@@ -62,36 +65,40 @@ pub(crate) struct Journal {
     /// Size after which the file is rewritten.
     rewrite_at: u64,
     rewrite_bytes: u64,
+    /// The sync that failed: what is durable is unknown, and nothing more is accepted.
+    stopped: Option<String>,
 }
 
 impl Journal {
-    /// Opens the newest journal file, or makes the first.
-    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, rewrite_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens the newest journal file, or makes the first, which `is_new` allows.
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, rewrite_bytes: u64, is_new: bool) -> Result<Self, StoreError> {
         disk.create_dir_all(dir).map_err(at(dir))?;
-        let numbers: Vec<u64> = disk.list(dir).map_err(at(dir))?.iter().filter_map(|name| number_of(name)).collect();
+        let names = disk.list(dir).map_err(at(dir))?;
+        let numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         let newest = numbers.iter().max().copied();
-        let mut journal = match newest {
+        let journal = match newest {
             Some(number) => Self::read(disk, dir, number, rewrite_bytes)?,
-            None => Self::create(disk, dir, 1, BTreeMap::new(), rewrite_bytes)?,
+            None if is_new => {
+                let first = Self::create(disk, dir, 1, BTreeMap::new(), rewrite_bytes)?;
+                first.disk.sync_dir(dir).map_err(at(dir))?;
+                first
+            }
+            None => return Err(StoreError::corrupt(&dir.join(file_name(1)), 0, "the journal is missing")),
         };
-        for older in numbers.into_iter().filter(|number| Some(*number) != newest) {
-            let path = journal.path(older);
-            journal.remove(&path)?;
+        // Replaced by the newest, or a rewrite that did not finish.
+        let older = numbers.into_iter().filter(|number| Some(*number) != newest).map(file_name);
+        let partial = names.into_iter().filter(|name| name.ends_with(PARTIAL));
+        for path in older.chain(partial).map(|name| dir.join(name)) {
+            match journal.disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
+                _ => {}
+            }
         }
-        // A rewrite that did not finish.
-        for name in journal.disk.list(dir).map_err(at(dir))?.iter().filter(|name| name.ends_with(".partial")) {
-            journal.remove(&dir.join(name))?;
-        }
-        journal.rewrite_at = journal.rewrite_at.max(journal.end.saturating_mul(2));
         Ok(journal)
     }
 
     fn path(&self, number: u64) -> PathBuf {
         self.dir.join(file_name(number))
-    }
-
-    fn remove(&self, path: &Path) -> Result<(), StoreError> {
-        self.disk.remove_file(path).map_err(at(path))
     }
 
     /// The newest value of every key.
@@ -104,47 +111,84 @@ impl Journal {
         self.end
     }
 
-    /// Makes changes durable, in order, with one sync. On failure none of them counts and the call can be made again.
+    /// Takes no more appends until the store is opened anew: a sync has failed, and trying it again proves nothing,
+    /// because the system may have dropped what it could not write.
+    pub(crate) fn stop(&mut self, cause: &io::Error) -> StoreError {
+        let cause = format!("a sync failed ({cause}): storage has stopped, restart to recover");
+        let file = self.path(self.number);
+        self.stopped = Some(cause.clone());
+        StoreError::Io { file, source: io::Error::other(cause) }
+    }
+
+    /// Whether appends are still taken.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(cause) => {
+                Err(StoreError::Io { file: self.path(self.number), source: io::Error::other(cause.clone()) })
+            }
+        }
+    }
+
+    /// Makes changes durable, all or none, with one sync. When the disk is full nothing has happened and the call can
+    /// be made again; after a failed sync no call is taken any more.
     pub(crate) fn append(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.check()?;
         let mut bytes = Vec::new();
         encode(&changes, &mut bytes)?;
         let path = self.path(self.number);
         let end = self.end + bytes.len() as u64;
         if end > self.allocated {
             let wanted = end.next_multiple_of(ALLOCATION);
-            self.file.allocate(wanted).map_err(at(&path))?;
-            self.allocated = wanted;
+            self.allocated = match self.file.allocate(wanted) {
+                // Not enough room to be generous; the entry itself may still fit.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    self.file.allocate(end).map_err(at(&path))?;
+                    end
+                }
+                outcome => outcome.map(|()| wanted).map_err(at(&path))?,
+            };
         }
         self.file.write_all_at(&bytes, self.end).map_err(at(&path))?;
-        self.file.sync_data().map_err(at(&path))?;
+        if let Err(error) = self.file.sync_data() {
+            return Err(self.stop(&error));
+        }
         self.end = end;
         apply(&mut self.records, changes);
         if self.end > self.rewrite_at {
-            self.rewrite()?;
+            self.rewrite();
         }
         Ok(())
     }
 
-    /// Goes on in a new file that holds only what counts.
-    fn rewrite(&mut self) -> Result<(), StoreError> {
+    /// Goes on in a new file that holds only what counts. What has been appended is durable whatever happens here.
+    fn rewrite(&mut self) {
         let records = std::mem::take(&mut self.records);
-        let (disk, dir) = (Arc::clone(&self.disk), self.dir.clone());
-        match Self::create(disk, &dir, self.number + 1, records.clone(), self.rewrite_bytes) {
-            Ok(next) => {
-                let old = self.path(self.number);
-                *self = next;
-                self.remove(&old)
-            }
+        let (disk, number) = (Arc::clone(&self.disk), self.number + 1);
+        let next = match Self::create(disk, &self.dir, number, records.clone(), self.rewrite_bytes) {
+            Ok(next) => next,
             Err(error) => {
                 // The old file is still good; try again when it has grown as much once more.
                 self.records = records;
                 self.rewrite_at = self.end.saturating_mul(2);
                 tracing::warn!("the journal could not be rewritten: {error}");
-                Ok(())
+                return;
             }
+        };
+        if let Err(error) = self.disk.sync_dir(&self.dir) {
+            // Which of the two files the next open finds is unknown, so that neither may grow.
+            self.records = records;
+            tracing::error!("{}", self.stop(&error));
+            return;
+        }
+        let old = self.path(self.number);
+        *self = next;
+        if let Err(error) = self.disk.remove_file(&old) {
+            tracing::warn!("{}: a replaced journal stays until the next start: {error}", old.display());
         }
     }
 
+    /// Writes a journal with these records. Its name is not durable yet.
     fn create(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -155,21 +199,32 @@ impl Journal {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
-        for ((kind, key), value) in &records {
-            let change = Change { kind: kind.clone(), key: key.clone(), value: Some(value.clone()) };
-            encode(std::slice::from_ref(&change), &mut bytes)?;
-        }
-        let partial = dir.join(format!("{}.partial", file_name(number)));
+        encode_all(&records, &mut bytes)?;
+        let partial = dir.join(format!("{}{PARTIAL}", file_name(number)));
         let path = dir.join(file_name(number));
         let file = disk.open(&partial, OpenMode::Create).map_err(at(&partial))?;
         file.set_len(0).map_err(at(&partial))?;
         file.write_all_at(&bytes, 0).map_err(at(&partial))?;
         file.sync_data().map_err(at(&partial))?;
         disk.rename(&partial, &path).map_err(at(&path))?;
-        disk.sync_dir(dir).map_err(at(dir))?;
         let end = bytes.len() as u64;
-        let rewrite_at = rewrite_bytes.max(end.saturating_mul(2));
-        Ok(Self { disk, dir: dir.to_owned(), number, file, end, allocated: end, records, rewrite_at, rewrite_bytes })
+        Ok(Self::new(disk, dir, number, file, end, end, records, rewrite_bytes))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place that puts the parts together")]
+    fn new(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        number: u64,
+        file: Arc<dyn DiskFile>,
+        end: u64,
+        live_bytes: u64,
+        records: BTreeMap<Key, Value>,
+        rewrite_bytes: u64,
+    ) -> Self {
+        let rewrite_at = rewrite_bytes.max(live_bytes.saturating_mul(2));
+        let dir = dir.to_owned();
+        Self { disk, dir, number, file, end, allocated: end, records, rewrite_at, rewrite_bytes, stopped: None }
     }
 
     fn read(disk: Arc<dyn Disk>, dir: &Path, number: u64, rewrite_bytes: u64) -> Result<Self, StoreError> {
@@ -181,27 +236,25 @@ impl Journal {
         check_header(&path, &bytes)?;
         let mut records = BTreeMap::new();
         let mut end = HEADER;
-        while let Some((changes, next)) = decode(&bytes, end) {
+        while let Some(text) = entry_at(&bytes, end) {
+            let changes = serde_json::from_slice(text)
+                .map_err(|error| StoreError::corrupt(&path, end as u64, format!("an entry cannot be read: {error}")))?;
             apply(&mut records, changes);
-            end = next;
+            end += ENTRY_HEADER + text.len();
         }
-        if let Some(good) = entry_after(&bytes, end) {
-            let problem = format!("an entry does not fit its checksum, and a good one follows at byte {good}");
-            return Err(StoreError::corrupt(&path, end, problem));
+        // An entry is on its way only when all before it are durable: a good one behind a bad one means damage.
+        // It cannot start in the zeros of the spare room.
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+        if let Some(next) = (end + 1..used).find(|place| entry_at(&bytes, *place).is_some()) {
+            let problem = format!("an entry does not fit its checksum, and a good one follows at byte {next}");
+            return Err(StoreError::corrupt(&path, end as u64, problem));
         }
-        // What lies behind the end was never acknowledged; it must not be taken for a record later.
+        // What lies behind the end was never acknowledged; it must not be taken for an entry later.
+        let end = end as u64;
         file.set_len(end).map_err(at(&path))?;
-        Ok(Self {
-            disk,
-            dir: dir.to_owned(),
-            number,
-            file,
-            end,
-            allocated: end,
-            records,
-            rewrite_at: rewrite_bytes,
-            rewrite_bytes,
-        })
+        let mut live = Vec::new();
+        encode_all(&records, &mut live)?;
+        Ok(Self::new(disk, dir, number, file, end, live.len() as u64, records, rewrite_bytes))
     }
 }
 
@@ -215,45 +268,44 @@ fn apply(records: &mut BTreeMap<Key, Value>, changes: Vec<Change>) {
     }
 }
 
+/// One entry with all of the changes.
 fn encode(changes: &[Change], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
     let invalid = |error: &dyn std::fmt::Display| {
-        let what = changes.first().map_or("nothing", |change| change.key.as_str());
-        StoreError::InvalidData(format!("the record of \"{what}\" cannot be stored: {error}"))
+        let of = changes.first().map(|change| format!("{} \"{}\"", change.kind, change.key)).unwrap_or_default();
+        StoreError::InvalidData(format!("{of} cannot be stored: {error}"))
     };
     let text = serde_json::to_vec(changes).map_err(|error| invalid(&error))?;
-    let len = u32::try_from(text.len()).ok().filter(|len| *len <= MAX_ENTRY).ok_or_else(|| invalid(&"too large"))?;
+    let len = u32::try_from(text.len()).ok().filter(|len| *len <= MAX_ENTRY);
+    let len = len.ok_or_else(|| invalid(&format!("{} bytes, an entry holds {MAX_ENTRY}", text.len())))?;
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&text).to_le_bytes());
     bytes.extend_from_slice(&text);
     Ok(())
 }
 
-/// The good entry at a position, and where the next one is.
-fn decode(bytes: &[u8], position: u64) -> Option<(Vec<Change>, u64)> {
-    let start = usize::try_from(position).ok()?;
+/// One entry per key.
+fn encode_all(records: &BTreeMap<Key, Value>, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+    let change = |((kind, key), value): (&Key, &Value)| Change {
+        kind: kind.clone(),
+        key: key.clone(),
+        value: Some(value.clone()),
+    };
+    records.iter().try_for_each(|record| encode(&[change(record)], bytes))
+}
+
+/// The text of the entry that starts at a place, if there is one and it is whole.
+///
+/// Looking for one at every byte is cheap: text has no byte below a space, so that four of its bytes, or four zeros,
+/// are never a possible length.
+fn entry_at(bytes: &[u8], start: usize) -> Option<&[u8]> {
     let header = bytes.get(start..start + ENTRY_HEADER)?;
     let len = u32::from_le_bytes(header.get(..4)?.try_into().ok()?);
     if len == 0 || len > MAX_ENTRY {
         return None;
     }
     let checksum = u32::from_le_bytes(header.get(4..)?.try_into().ok()?);
-    let end = start + ENTRY_HEADER + len as usize;
-    let text = bytes.get(start + ENTRY_HEADER..end)?;
-    if crc32fast::hash(text) != checksum {
-        return None;
-    }
-    Some((serde_json::from_slice(text).ok()?, end as u64))
-}
-
-/// Where a good entry starts behind a position that holds none: only damage leaves one there.
-fn entry_after(bytes: &[u8], position: u64) -> Option<u64> {
-    let rest = bytes.get(usize::try_from(position).ok()?..)?;
-    // Entries start with their length and checksum, then the `[{` of their changes.
-    let starts = rest.windows(2).enumerate().filter(|(_, pair)| *pair == b"[{").map(|(at, _)| at);
-    starts
-        .filter_map(|at| at.checked_sub(ENTRY_HEADER))
-        .map(|at| position + at as u64)
-        .find(|start| *start > position && decode(bytes, *start).is_some())
+    let text = bytes.get(start + ENTRY_HEADER..)?.get(..len as usize)?;
+    (crc32fast::hash(text) == checksum).then_some(text)
 }
 
 fn check_header(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -64,6 +64,10 @@ pub struct OutputEnd {
     pub segment: u64,
     /// Bytes of that segment before the end.
     pub bytes: u64,
+    /// Which opening of the partition's writer it is from, so that a commit that comes after the next opening is told
+    /// apart. Means nothing to another process and is not stored.
+    #[serde(skip)]
+    pub session: u64,
 }
 
 /// The end of a plain file.

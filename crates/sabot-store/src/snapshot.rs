@@ -43,6 +43,12 @@ pub(crate) fn id_of(generation: u64, epoch: u64) -> String {
     format!("{generation:010}-{epoch:020}")
 }
 
+/// Directory of an agent's snapshots: a name may hold a colon, which is no good in a directory; an underscore is doubled
+/// so that no two collide.
+pub(crate) fn dir_name(agent: &str) -> String {
+    agent.replace('_', "__").replace(':', "_.")
+}
+
 /// File of a snapshot.
 pub(crate) fn path_of(dir: &Path, id: &str) -> PathBuf {
     dir.join(format!("{id}.snap"))
@@ -99,6 +105,9 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<Section>, St
         let (section, next) = read_section(path, &bytes, position)?;
         sections.push(section);
         position = next;
+    }
+    if position != bytes.len() {
+        return Err(StoreError::corrupt(path, position as u64, "there is more than the sections that are counted"));
     }
     Ok(sections)
 }

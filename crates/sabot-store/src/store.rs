@@ -1,8 +1,7 @@
 //! A data directory: opened, recovered, written to, committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::error::at;
 use crate::journal::{Change, Journal};
+use crate::segment::{base_of, file_name};
 use crate::{
     CommitRecord, Disk, DiskLock, OutputEnd, PartitionReader, PartitionWriter, Section, StoreError, StreamSpec, Table,
     snapshot,
@@ -23,6 +23,7 @@ mod streams;
 mod tables;
 
 pub use commit::CommitStats;
+use directory::{SNAPSHOTS, STREAMS};
 pub use directory::{is_data_dir, remove_data_dir};
 pub use retention::RetentionStats;
 pub(crate) use streams::{Claim, PartitionState};
@@ -90,15 +91,17 @@ pub struct Store {
     commits: RwLock<BTreeMap<String, CommitRecord>>,
     tables: tables::Tables,
     committed: watch::Sender<u64>,
-    snapshot_bytes: AtomicU64,
     _lock: Box<dyn DiskLock>,
 }
 
 impl Store {
     /// Opens a data directory, making it when it does not exist, and recovers what is committed.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
-        let lock = directory::open(&disk, dir)?;
-        let journal = Journal::open(Arc::clone(&disk), &dir.join("journal"), options.journal_bytes)?;
+        let opened = directory::open(&disk, dir)?;
+        let journal = Journal::open(Arc::clone(&disk), &dir.join("journal"), options.journal_bytes, opened.is_new)?;
+        if opened.is_new {
+            directory::complete(&disk, dir)?;
+        }
         let commits = records_of::<CommitRecord>(&journal, COMMIT)?.into_iter().collect();
         let store = Self {
             tables: tables::Tables::new(dir),
@@ -108,8 +111,7 @@ impl Store {
             commits: RwLock::new(commits),
             journal: Mutex::new(journal),
             committed: watch::channel(0).0,
-            snapshot_bytes: AtomicU64::new(0),
-            _lock: lock,
+            _lock: opened.lock,
             disk,
         };
         store.sweep()?;
@@ -137,13 +139,19 @@ impl Store {
 
     /// Makes a stream. Nothing happens when it exists as it is wanted; another shape is a conflict.
     pub fn create_stream(&self, spec: StreamSpec) -> Result<(), StoreError> {
+        self.create_with(spec, Vec::new())
+    }
+
+    /// Makes a stream and other changes at once; the changes also when the stream exists.
+    fn create_with(&self, spec: StreamSpec, mut changes: Vec<Change>) -> Result<(), StoreError> {
         let mut journal = self.journal();
         if let Ok(existing) = self.known(&spec.name) {
-            return existing.check_same(&spec);
+            existing.check_same(&spec)?;
+            return if changes.is_empty() { Ok(()) } else { journal.append(changes) };
         }
         streams::check(&spec)?;
-        let change = Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?;
-        journal.append(vec![change])?;
+        changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
+        journal.append(changes)?;
         let stream = Arc::new(streams::Stream::new(spec));
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
         streams.insert(stream.spec.name.clone(), stream);
@@ -152,10 +160,11 @@ impl Store {
 
     /// Forgets a stream and removes its files.
     pub fn drop_stream(&self, name: &str) -> Result<(), StoreError> {
+        let mut journal = self.journal();
         let stream = self.known(name)?;
-        let mut changes = vec![Change::delete(streams::KIND, name)];
-        changes.extend(stream.partitions().map(|(number, _)| Change::delete(commit::END, &format!("{name}/{number}"))));
-        self.journal().append(changes)?;
+        // Its ends go with it: a stream of the same name starts at nothing.
+        let ends = stream.partitions().map(|(number, _)| Change::delete(commit::END, &commit::end_key(name, number)));
+        journal.append(ends.chain([Change::delete(streams::KIND, name)]).collect())?;
         self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let dir = self.stream_dir(name);
         self.disk.remove_dir_all(&dir).map_err(at(&dir))
@@ -172,26 +181,29 @@ impl Store {
     }
 
     fn stream_dir(&self, name: &str) -> PathBuf {
-        self.dir.join("streams").join(name)
+        self.dir.join(STREAMS).join(name)
     }
 
     fn partition_dir(&self, name: &str, partition: u32) -> PathBuf {
         self.stream_dir(name).join(partition.to_string())
     }
 
-    /// The one writer of a partition, at the committed end.
+    /// The one writer of a partition, at the committed end. What an earlier writer appended and no commit has named by
+    /// now is gone, and its commits are refused.
     pub fn writer(&self, stream: &str, partition: u32, owner: &str) -> Result<PartitionWriter, StoreError> {
         let known = self.known(stream)?;
         let state = known.partition(partition)?;
-        let claim = Claim::take(&state, stream, partition, owner)?;
-        Ok(PartitionWriter::new(
-            Arc::clone(&self.disk),
-            self.partition_dir(stream, partition),
-            Arc::clone(&known.spec.schema),
-            self.options.segment_bytes,
-            state.committed().0,
-            claim,
-        ))
+        let dir = self.partition_dir(stream, partition);
+        let (claim, end) = {
+            // No commit may move the end between the look and the claim.
+            let journal = self.journal();
+            journal.check()?;
+            let claim = Claim::take(&state, stream, partition, owner)?;
+            (claim, OutputEnd { session: state.session(), ..state.committed().0 })
+        };
+        streams::remove_uncommitted(&self.disk, &dir, &end)?;
+        let (disk, schema) = (Arc::clone(&self.disk), Arc::clone(&known.spec.schema));
+        Ok(PartitionWriter::new(disk, dir, schema, self.options.segment_bytes, end, claim))
     }
 
     /// A reader of committed rows from an offset on.
@@ -246,7 +258,6 @@ impl Store {
         self.disk.create_dir_all(&dir).map_err(at(&dir))?;
         let id = snapshot::id_of(generation, epoch);
         let file = snapshot::write(&self.disk, &snapshot::path_of(&dir, &id), sections)?;
-        self.snapshot_bytes.fetch_add(file.len().unwrap_or(0), Ordering::Relaxed);
         Ok((id, file, dir))
     }
 
@@ -270,8 +281,19 @@ impl Store {
     }
 
     fn snapshot_dir(&self, agent: &str) -> PathBuf {
-        // A name may hold a colon, which is no good in a directory; an underscore is doubled so that no two collide.
-        self.dir.join("snapshots").join(agent.replace('_', "__").replace(':', "_."))
+        self.dir.join(SNAPSHOTS).join(snapshot::dir_name(agent))
+    }
+
+    fn snapshot_bytes(&self) -> u64 {
+        let root = self.dir.join(SNAPSHOTS);
+        let mut bytes = 0;
+        for dir in self.disk.list(&root).unwrap_or_default().iter().map(|name| root.join(name)) {
+            for name in self.disk.list(&dir).unwrap_or_default() {
+                // One that has just been let go of counts nothing.
+                bytes += streams::len_of(&self.disk, &dir.join(name)).unwrap_or(0);
+            }
+        }
+        bytes
     }
 
     /// Disk used.
@@ -281,24 +303,43 @@ impl Store {
         DiskUsage {
             streams: streams.values().flat_map(|s| s.info().partitions).map(|p| p.bytes).sum(),
             journal: self.journal().bytes(),
-            snapshots: self.snapshot_bytes.load(Ordering::Relaxed),
+            snapshots: self.snapshot_bytes(),
             tables: tables.iter().map(|table| table.bytes() as u64).sum(),
         }
     }
 
     /// Removes what no record names: it was never committed, or is no longer needed.
     fn sweep(&self) -> Result<(), StoreError> {
-        for (agent, commit) in &*self.commits.read().unwrap_or_else(PoisonError::into_inner) {
+        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
+        for (agent, commit) in &*commits {
             self.retain_snapshots(agent, &commit.snapshots, (u64::MAX, u64::MAX))?;
+        }
+        let agents = commits.keys().map(|agent| snapshot::dir_name(agent)).collect();
+        self.remove_unknown(&self.dir.join(SNAPSHOTS), &agents)?;
+        self.remove_unknown(&self.dir.join(STREAMS), &self.all_streams().into_keys().collect())
+    }
+
+    fn remove_unknown(&self, dir: &Path, known: &BTreeSet<String>) -> Result<(), StoreError> {
+        for name in self.disk.list(dir).map_err(at(dir))?.iter().filter(|name| !known.contains(*name)) {
+            let path = dir.join(name);
+            if let Err(error) = self.disk.remove_dir_all(&path) {
+                tracing::warn!("{} belongs to nothing and stays: {error}", path.display());
+            }
         }
         Ok(())
     }
 
-    fn ends(&self, ends: &[OutputEnd]) -> Result<(), StoreError> {
-        for end in ends {
-            self.known(&end.stream)?.partition(end.partition)?.publish(end.clone());
+    /// Bytes of the segments from one end's on that are complete at a later end.
+    fn bytes_between(&self, from: &OutputEnd, to: &OutputEnd) -> u64 {
+        if from.segment == to.segment {
+            return 0;
         }
-        Ok(())
+        let dir = self.partition_dir(&to.stream, to.partition);
+        let bases = self.disk.list(&dir).unwrap_or_default();
+        let rolled =
+            bases.iter().filter_map(|name| base_of(name)).filter(|base| (from.segment..to.segment).contains(base));
+        // The commit is durable: a length that cannot be read must not fail it.
+        rolled.filter_map(|base| streams::len_of(&self.disk, &dir.join(file_name(base))).ok()).sum()
     }
 
     /// A table by name.

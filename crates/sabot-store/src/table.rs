@@ -61,7 +61,11 @@ impl Table {
         let rows = match database {
             None => Rows::Memory(memory::MemoryRows::new(&spec.schema, &key)?),
             Some(database) => {
-                let rows = embedded::EmbeddedRows::open(database, &spec, &key)?;
+                let mut rows = embedded::EmbeddedRows::open(database, &spec, &key)?;
+                if rows.applied() > reader.end() {
+                    // Of another changelog than the one there is now.
+                    rows.clear()?;
+                }
                 reader.seek(rows.applied());
                 Rows::Embedded(rows)
             }
@@ -105,9 +109,14 @@ impl Table {
         let mut applied = 0;
         while let Some(frame) = state.reader.next(APPLY_ROWS)? {
             let rows = frame.batch.num_rows() as u64;
-            match &mut state.rows {
-                Rows::Memory(memory) => memory.upsert(&frame.batch)?,
-                Rows::Embedded(embedded) => embedded.upsert(&frame.batch, frame.offset + rows)?,
+            let taken = match &mut state.rows {
+                Rows::Memory(memory) => memory.upsert(&frame.batch),
+                Rows::Embedded(embedded) => embedded.upsert(&frame.batch, frame.offset + rows),
+            };
+            if let Err(error) = taken {
+                // The next call must not go on behind them.
+                state.reader.seek(frame.offset);
+                return Err(error);
             }
             applied += rows;
         }
@@ -172,6 +181,10 @@ impl Table {
 
     /// Key columns in the types the table has them in; what cannot be cast becomes null and is not found.
     fn typed(&self, keys: &[ArrayRef]) -> Result<Vec<ArrayRef>, StoreError> {
+        if keys.len() != self.key.len() {
+            let (name, has, given) = (&self.spec.name, self.key.len(), keys.len());
+            return Err(StoreError::InvalidData(format!("table \"{name}\": its key has {has} columns, not {given}")));
+        }
         let cast_one = |(key, column): (&ArrayRef, &usize)| {
             let wanted = self.spec.schema.field(*column).data_type();
             if key.data_type() == wanted { Ok(std::sync::Arc::clone(key)) } else { cast(key, wanted) }

@@ -43,13 +43,13 @@ fn outputs_have_five_spellings() {
 fn bad_files_name_the_place_and_the_fix() {
     check_agent(
         &GOOD_AGENT.replace("sql:", "sqll:"),
-        expect![
-            "agents/a.yaml:3:1: unknown field `sqll`, expected one of name, kind, sql, watermark, late, output, count, metrics"
-        ],
+        expect![[
+            r#"agents/a.yaml:3:1: unknown field `sqll`, expected one of name, kind, sql, watermark, late, output, count, metrics; did you mean "sql"?"#
+        ]],
     );
     check_agent(
         &GOOD_AGENT.replace("kind: stream", "kind: streem"),
-        expect!["agents/a.yaml:2:7: unknown variant `streem`, expected one of stream"],
+        expect!["agents/a.yaml:2:7: unknown variant `streem`, expected one of stream; did you mean \"stream\"?"],
     );
     check_agent(
         &GOOD_AGENT.replace("name: a", "name: A"),
@@ -61,10 +61,7 @@ fn bad_files_name_the_place_and_the_fix() {
         &format!("{GOOD_AGENT}watermark: soon\n"),
         expect![[r#"agents/a.yaml:5:12: "soon" is not a duration; write it like 100ms, 20s, 24h, 1h30m or 7d"#]],
     );
-    check_agent(
-        &format!("{GOOD_AGENT}name: c\n"),
-        expect!["agents/a.yaml:5:1: duplicate mapping key: name, set DuplicateKeyPolicy in Options if acceptable"],
-    );
+    check_agent(&format!("{GOOD_AGENT}name: c\n"), expect!["agents/a.yaml:5:1: duplicate mapping key: name"]);
     check_agent("name: [a\n", expect!["agents/a.yaml:1:7: expected string scalar"]);
     check_agent(
         &format!("{GOOD_AGENT}watermark: ${{SABOT_NO_SUCH_VARIABLE}}\n"),

@@ -97,12 +97,15 @@ impl Sink for StreamSink {
 
     fn flush(&mut self) -> Result<Flushed, JobError> {
         let schema = SchemaRef::clone(&self.target.spec.schema);
+        // All frames first: when one does not fit, nothing has been reported that a second call would leave out.
+        for partition in self.partitions.values_mut() {
+            partition.write_frame(&schema)?;
+        }
         let mut flushed = Flushed::default();
         if self.created {
             flushed.streams.push(self.target.spec.name.clone());
         }
         for partition in self.partitions.values_mut() {
-            partition.write_frame(&schema)?;
             let end = partition.writer.end();
             let (files, dirs) = partition.writer.take_dirty();
             flushed.dirty.extend(files);

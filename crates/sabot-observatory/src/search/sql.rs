@@ -35,11 +35,9 @@ pub(super) struct Window {
     pub(super) until: i64,
 }
 
-/// The nanoseconds a trace lasts; a span that ends before it starts took no time.
-const DURATION: &str = "coalesce(\
-    first_value(greatest(end_unix_nano - start_unix_nano, 0) ORDER BY start_unix_nano, span_id) \
-    FILTER (WHERE parent_span_id IS NULL), \
-    max(greatest(end_unix_nano, start_unix_nano)) - min(start_unix_nano))";
+/// The nanoseconds a trace lasts, from its first span's start to its last one's end: what follows a batch through
+/// streams ends long after its root. A span that ends before it starts took no time.
+const DURATION: &str = "(max(greatest(end_unix_nano, start_unix_nano)) - min(start_unix_nano))";
 
 /// Ids of the newest traces that match as far as their spans in the window tell.
 pub(super) fn candidates(query: &TraceQuery, window: Window, limit: usize) -> String {

@@ -205,5 +205,5 @@ fn expressions_over_a_schema() {
         Ok(expr) => format!("{expr} : {:?}", expr.data_type(&schema)),
         Err(error) => format!("error: {error}"),
     };
-    expect![[r#"to_timestamp_seconds(date_part(epoch, time_hour@0) + CAST(60 * (minute@1 + coalesce(dep_delay@2, 0)) AS Float64)) : Ok(Timestamp(Second, Some("+00:00")))"#]].assert_eq(&shown);
+    expect![[r#"to_timestamp_seconds(date_part(epoch, time_hour@0) + CAST(60 * (minute@1 + CASE WHEN dep_delay@2 IS NOT NULL THEN dep_delay@2 ELSE 0 END) AS Float64)) : Ok(Timestamp(Second, Some("+00:00")))"#]].assert_eq(&shown);
 }

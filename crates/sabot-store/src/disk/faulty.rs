@@ -1,16 +1,17 @@
 //! A disk in memory that fails the way disks do.
 //!
-//! It keeps two images of every file and directory: what a program sees, and what would be left after the power went.
-//! A crash forgets names that were not synced and writes that were not synced, except that a part of the last write of
-//! each file may have reached the platter. Every sync, rename and removal is a *durable step*; a test can stop the
-//! world at any of them.
+//! It keeps what programs see apart from what a power cut would leave (`image`). Every sync, rename and removal is a
+//! *durable step*; a test can stop the world at any of them, or have one of them fail.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::image::{Contents, Entry, Names, Random};
 use super::{Disk, DiskFile, DiskLock, OpenMode};
+
+mod image;
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -20,28 +21,18 @@ pub struct FaultyDisk {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Names as programs see them.
-    names: BTreeMap<PathBuf, u64>,
-    /// Names that survive a crash.
-    durable_names: BTreeMap<PathBuf, u64>,
+    names: Names,
     files: BTreeMap<u64, Contents>,
     next_file: u64,
     steps: u64,
     crash_at: Option<u64>,
+    fail_at: Option<u64>,
     crashed: bool,
     capacity: Option<u64>,
     locks: BTreeMap<PathBuf, std::sync::Weak<LockToken>>,
     bytes_written: u64,
     file_syncs: u64,
     refusals: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Contents {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    /// Offset and length of the newest write since the last sync.
-    last_write: Option<(u64, usize)>,
 }
 
 #[derive(Debug)]
@@ -65,6 +56,11 @@ impl FaultyDisk {
     /// Durable step `step` (counted from 1) and everything after it fails.
     pub fn crash_at_step(&self, step: u64) {
         self.state().crash_at = Some(step);
+    }
+
+    /// Durable step `step` (counted from 1) fails, and nothing after it.
+    pub fn fail_at_step(&self, step: u64) {
+        self.state().fail_at = Some(step);
     }
 
     /// Durable steps so far.
@@ -101,7 +97,7 @@ impl FaultyDisk {
     /// Flips a bit, in both images.
     pub fn corrupt(&self, path: &Path, offset: u64) {
         let mut state = self.state();
-        let Some(file) = state.names.get(path).copied() else { return };
+        let Ok(file) = state.names.file(path) else { return };
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         if let Some(contents) = state.files.get_mut(&file) {
             for image in [&mut contents.seen, &mut contents.durable] {
@@ -115,47 +111,28 @@ impl FaultyDisk {
     /// Files there are, with their lengths.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let state = self.state();
-        let len = |file: &u64| state.files.get(file).map_or(0, |contents| contents.seen.len() as u64);
-        state.names.iter().map(|(path, file)| (path.clone(), len(file))).collect()
+        state.names.files().map(|(path, file)| (path.clone(), state.len_of(file))).collect()
     }
 
-    /// What is left when the power goes now. `seed` decides how much of each torn write reached the disk.
+    /// What is left when the power goes now. `seed` decides what of the things that were not synced reached the disk.
     #[must_use]
     pub fn after_crash(&self, seed: u64) -> Self {
         let state = self.state();
-        let mut left = State { next_file: state.next_file, ..State::default() };
-        for (path, file) in &state.durable_names {
-            let Some(contents) = state.files.get(file) else { continue };
-            let survived = contents.torn(seed ^ file.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            left.names.insert(path.clone(), *file);
-            left.durable_names.insert(path.clone(), *file);
-            left.files.insert(*file, Contents { seen: survived.clone(), durable: survived, last_write: None });
-        }
+        let mut random = Random(seed);
+        let names = state.names.survivors(&mut random);
+        let files = state.files.iter().map(|(file, contents)| (*file, contents.survivor(&mut random))).collect();
+        let left = State { names, files, next_file: state.next_file, ..State::default() };
         Self { state: Arc::new(Mutex::new(left)) }
     }
 }
 
-impl Contents {
-    /// The durable image with a part of the last write.
-    fn torn(&self, seed: u64) -> Vec<u8> {
-        let mut image = self.durable.clone();
-        let Some((offset, len)) = self.last_write else { return image };
-        let Ok(offset) = usize::try_from(offset) else { return image };
-        let part = usize::try_from(seed % (len as u64 + 1)).unwrap_or(0);
-        let end = (offset + part).min(self.seen.len());
-        if image.len() < end {
-            image.resize(end, 0);
-        }
-        if let (Some(to), Some(from)) = (image.get_mut(offset..end), self.seen.get(offset..end)) {
-            to.copy_from_slice(from);
-        }
-        image
-    }
-}
-
 impl State {
+    fn len_of(&self, file: u64) -> u64 {
+        self.files.get(&file).map_or(0, |contents| contents.seen.len() as u64)
+    }
+
     fn used(&self) -> u64 {
-        self.names.values().filter_map(|file| self.files.get(file)).map(|contents| contents.seen.len() as u64).sum()
+        self.names.files().map(|(_, file)| self.len_of(file)).sum()
     }
 
     fn alive(&self) -> io::Result<()> {
@@ -168,6 +145,9 @@ impl State {
         self.steps += 1;
         if self.crash_at.is_some_and(|at| self.steps >= at) {
             self.crashed = true;
+        }
+        if self.fail_at == Some(self.steps) {
+            return Err(io::Error::other("the disk failed"));
         }
         self.alive()
     }
@@ -190,35 +170,31 @@ struct FaultyFile {
 }
 
 impl Disk for FaultyDisk {
-    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
-        self.state().alive()
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.alive()?;
+        state.names.add_dirs(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.state();
         state.alive()?;
-        let first_part = |path: &PathBuf| {
-            let rest = path.strip_prefix(dir).ok()?;
-            Some(rest.components().next()?.as_os_str().to_string_lossy().into_owned())
-        };
-        let mut names: Vec<_> = state.names.keys().filter_map(first_part).collect();
-        names.dedup();
-        Ok(names)
+        let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(state.names.inside(dir).filter_map(name).collect())
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
         state.alive()?;
         let file = match state.names.get(path) {
-            Some(file) => *file,
             None if mode == OpenMode::Create => {
                 state.next_file += 1;
                 let file = state.next_file;
-                state.names.insert(path.to_owned(), file);
+                state.names.add(path, Entry::File(file))?;
                 state.files.insert(file, Contents::default());
                 file
             }
-            None => return Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
+            _ => state.names.file(path)?,
         };
         Ok(Arc::new(FaultyFile { disk: self.clone(), file }))
     }
@@ -226,32 +202,28 @@ impl Disk for FaultyDisk {
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        state.names.remove(path).map(drop).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+        state.names.file(path)?;
+        state.names.remove(path);
+        Ok(())
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        state.names.retain(|path, _| !path.starts_with(dir));
+        state.names.remove_all(dir);
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        let file = state.names.remove(from).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))?;
-        state.names.insert(to.to_owned(), file);
-        Ok(())
+        state.names.rename(from, to)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        let inside = |path: &Path| path.parent() == Some(dir);
-        state.durable_names.retain(|path, _| !inside(path));
-        let now: Vec<_> = state.names.iter().filter(|(path, _)| inside(path)).map(|(p, f)| (p.clone(), *f)).collect();
-        state.durable_names.extend(now);
-        Ok(())
+        state.names.sync(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
@@ -263,6 +235,11 @@ impl Disk for FaultyDisk {
         let token = Arc::new(LockToken);
         state.locks.insert(path.to_owned(), Arc::downgrade(&token));
         Ok(Box::new(FaultyLock(token)))
+    }
+
+    fn sync_threads(&self) -> usize {
+        // The same steps in the same order in every run.
+        1
     }
 }
 
@@ -286,18 +263,10 @@ impl DiskFile for FaultyFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.with(|state, file| {
             let start = position(offset)?;
-            let end = start + bytes.len();
-            let grows = end.saturating_sub(contents(state, file)?.seen.len());
+            let grows = (start + bytes.len()).saturating_sub(contents(state, file)?.seen.len());
             state.reserve(grows as u64)?;
             state.bytes_written += bytes.len() as u64;
-            let contents = contents(state, file)?;
-            if contents.seen.len() < end {
-                contents.seen.resize(end, 0);
-            }
-            if let Some(place) = contents.seen.get_mut(start..end) {
-                place.copy_from_slice(bytes);
-            }
-            contents.last_write = Some((offset, bytes.len()));
+            contents(state, file)?.write(start, bytes);
             Ok(())
         })
     }
@@ -321,7 +290,7 @@ impl DiskFile for FaultyFile {
             let len = position(len)?;
             let grows = len.saturating_sub(contents(state, file)?.seen.len());
             state.reserve(grows as u64)?;
-            contents(state, file)?.seen.resize(len, 0);
+            contents(state, file)?.set_len(len);
             Ok(())
         })
     }
@@ -335,10 +304,11 @@ impl DiskFile for FaultyFile {
         self.with(|state, file| {
             state.step()?;
             state.file_syncs += 1;
-            let contents = contents(state, file)?;
-            contents.durable = contents.seen.clone();
-            contents.last_write = None;
+            contents(state, file)?.sync();
             Ok(())
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

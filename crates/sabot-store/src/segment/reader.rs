@@ -1,6 +1,6 @@
 //! Reading a partition: committed frames in order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -30,6 +30,8 @@ struct Open {
     file: Arc<dyn DiskFile>,
     base: u64,
     position: u64,
+    /// Offset of the first row of the frame at the position.
+    row: u64,
 }
 
 impl std::fmt::Debug for PartitionReader {
@@ -66,17 +68,28 @@ impl PartitionReader {
         if let Some(rest) = self.rest.take() {
             return Ok(Some(self.give(rest, max_rows)));
         }
-        let (end, earliest) = self.state.committed();
-        if self.offset >= end.offset {
-            return Ok(None);
+        loop {
+            let (end, earliest) = self.state.committed();
+            if self.offset >= end.offset {
+                return Ok(None);
+            }
+            if self.offset < earliest {
+                // Retention has passed the reader by.
+                self.offset = earliest;
+                self.current = None;
+            }
+            match self.read(&end) {
+                Ok(frame) => return Ok(Some(self.give(frame, max_rows))),
+                // Retention took the segment away between the look and the read.
+                Err(_) if self.offset < self.state.committed().1 => {}
+                Err(error) => return Err(error),
+            }
         }
-        if self.offset < earliest {
-            // Retention has passed the reader by.
-            self.offset = earliest;
-            self.current = None;
-        }
-        let frame = self.read(&end)?;
-        Ok(Some(self.give(frame, max_rows)))
+    }
+
+    /// Offset behind the newest committed row.
+    pub(crate) fn end(&self) -> u64 {
+        self.state.committed().0.offset
     }
 
     /// Hands out the first rows of a frame and keeps the others.
@@ -98,32 +111,62 @@ impl PartitionReader {
     fn read(&mut self, end: &OutputEnd) -> Result<Frame, StoreError> {
         loop {
             let open = self.open(end)?;
-            let (file, path, position) = (Arc::clone(&open.file), open.path.clone(), open.position);
+            let (file, path, position, row) = (Arc::clone(&open.file), open.path.clone(), open.position, open.row);
             let in_last = open.base == end.segment;
-            if (in_last && position >= end.bytes) || (!in_last && position >= file.len().map_err(at(&path))?) {
-                if in_last {
-                    let problem = format!("the end is committed at row {} but the frames end before", end.offset);
-                    return Err(StoreError::corrupt(&path, position, problem));
-                }
-                self.current = None;
+            let limit = if in_last { end.bytes } else { file.len().map_err(at(&path))? };
+            if position >= limit {
+                self.next_segment(&path, position, row, in_last, end)?;
                 continue;
             }
             let mut header = [0; FRAME_HEADER];
             file.read_exact_at(&mut header, position)
                 .map_err(|_short| StoreError::corrupt(&path, position, "a frame's header is cut off"))?;
             let decoded = FrameHeader::decode(&header, &path, position)?;
-            if let Some(open) = &mut self.current {
-                open.position += decoded.size();
+            if decoded.offset != row {
+                let problem = format!("a frame starts at row {} instead of row {row}", decoded.offset);
+                return Err(StoreError::corrupt(&path, position, problem));
             }
-            let next = decoded.offset + u64::from(decoded.rows);
+            if position + decoded.size() > limit {
+                return Err(StoreError::corrupt(&path, position, "a frame is cut off"));
+            }
+            let next = row + u64::from(decoded.rows);
             if next <= self.offset {
+                self.skip_to(position + decoded.size(), next);
                 continue;
             }
             let batch = load(file.as_ref(), &path, position, &header, &decoded, &self.schema)?;
-            let skip = usize::try_from(self.offset.saturating_sub(decoded.offset)).unwrap_or(0).min(batch.num_rows());
+            self.skip_to(position + decoded.size(), next);
+            let skip = usize::try_from(self.offset.saturating_sub(row)).unwrap_or(0).min(batch.num_rows());
             let batch = batch.slice(skip, batch.num_rows() - skip);
-            return Ok(Frame { batch, offset: decoded.offset + skip as u64, meta: decoded.meta });
+            return Ok(Frame { batch, offset: row + skip as u64, meta: decoded.meta });
         }
+    }
+
+    fn skip_to(&mut self, position: u64, row: u64) {
+        if let Some(open) = &mut self.current {
+            (open.position, open.row) = (position, row);
+        }
+    }
+
+    /// Leaves a segment that has been read to its end, which must be where the next one starts.
+    fn next_segment(
+        &mut self,
+        path: &Path,
+        position: u64,
+        row: u64,
+        in_last: bool,
+        end: &OutputEnd,
+    ) -> Result<(), StoreError> {
+        self.current = None;
+        if in_last {
+            let problem = format!("the end is committed at row {} but the frames end before", end.offset);
+            return Err(StoreError::corrupt(path, position, problem));
+        }
+        if self.offset >= row && self.open(end)?.base == row {
+            return Ok(());
+        }
+        self.current = None;
+        Err(StoreError::corrupt(path, position, format!("the frames end at row {row} and no segment starts there")))
     }
 
     /// The segment that holds the next row.
@@ -137,7 +180,7 @@ impl PartitionReader {
             let path = self.dir.join(file_name(base));
             let file = self.disk.open(&path, OpenMode::Read).map_err(at(&path))?;
             let position = check_file_header(&path, base, |bytes, offset| file.read_exact_at(bytes, offset))?;
-            self.current = Some(Open { path, file, base, position });
+            self.current = Some(Open { path, file, base, position, row: base });
         }
         self.current.as_mut().ok_or_else(|| StoreError::NotFound("segment".to_owned()))
     }
@@ -146,7 +189,7 @@ impl PartitionReader {
 /// Reads and checks one frame's rows.
 fn load(
     file: &dyn DiskFile,
-    path: &std::path::Path,
+    path: &Path,
     position: u64,
     header: &[u8; FRAME_HEADER],
     decoded: &FrameHeader,
@@ -170,7 +213,7 @@ fn load(
 /// When the newest frame of a complete segment was written.
 pub(crate) fn last_appended_at(
     file: &dyn DiskFile,
-    path: &std::path::Path,
+    path: &Path,
     base: u64,
 ) -> Result<Option<sabot_common::clock::Timestamp>, StoreError> {
     let len = file.len().map_err(at(path))?;

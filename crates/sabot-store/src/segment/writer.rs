@@ -74,12 +74,16 @@ impl PartitionWriter {
         self.end.clone()
     }
 
-    /// Appends rows as one frame and returns its bytes. On failure nothing has been appended.
+    /// Appends rows as one frame and returns its bytes; no rows are no frame. On failure nothing has been appended.
     pub fn append(&mut self, batch: &RecordBatch, meta: &FrameMeta) -> Result<u64, StoreError> {
         if batch.schema_ref().fields() != self.schema.fields() {
             return Err(StoreError::InvalidData(format!("stream \"{}\": rows have other columns", self.end.stream)));
         }
-        if self.end.bytes >= self.segment_bytes {
+        if batch.num_rows() == 0 {
+            return Ok(0);
+        }
+        // A segment is named after its first row, so that the next one needs a row between.
+        if self.end.bytes >= self.segment_bytes && self.end.offset > self.end.segment {
             self.roll()?;
         }
         self.open()?;
@@ -108,10 +112,15 @@ impl PartitionWriter {
 
     /// Ends the segment: its spare room is given back, the next row starts a new one.
     fn roll(&mut self) -> Result<(), StoreError> {
-        if let Some(open) = self.current.take() {
-            open.file.set_len(self.end.bytes).map_err(at(&open.path))?;
-            self.dirty.push(open.file);
+        if self.current.is_none() && self.end.bytes > 0 {
+            // Filled by an earlier writer, which left spare room: readers take a complete segment's length for its end.
+            self.open()?;
         }
+        if let Some(open) = &self.current {
+            open.file.set_len(self.end.bytes).map_err(at(&open.path))?;
+            self.dirty.push(Arc::clone(&open.file));
+        }
+        self.current = None;
         self.end.segment = self.end.offset;
         self.end.bytes = 0;
         Ok(())

@@ -1,18 +1,17 @@
 //! The commit group: data first, pointer last.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use super::{COMMIT, Store};
 use crate::error::at;
 use crate::journal::Change;
-use crate::{CommitRequest, DiskFile, StoreError};
+use crate::{CommitRecord, CommitRequest, DiskFile, OutputEnd, StoreError};
 
 /// Kind of the records that hold the ends of partitions.
 pub(super) const END: &str = "end";
-/// Threads that sync at the same time.
-const SYNC_THREADS: usize = 4;
 
 /// What a commit group took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,97 +22,214 @@ pub struct CommitStats {
     pub synced: usize,
 }
 
+/// What becomes of a request.
+enum Admission {
+    /// It is to be made durable.
+    Wanted,
+    /// The very same has been made durable before: somebody tries again.
+    Repeated,
+    /// It cannot be made durable any more.
+    Refused(StoreError),
+}
+
 impl Store {
-    /// Makes a group of records durable and visible: all their data is synced in parallel, then one journal append
-    /// names it. On failure nothing counts and the same call can be made again.
+    /// Makes a group of records durable and visible, all or none: all their data is synced in parallel, then one
+    /// journal append names it. When the disk is full nothing counts and the same call can be made again; what has been
+    /// made durable before is not made so twice.
     pub fn commit_group(&self, group: &[CommitRequest]) -> Result<CommitStats, StoreError> {
-        for request in group {
-            self.check_fence(request)?;
-        }
-        let synced = self.sync_data(group)?;
+        self.commit(group, &refuse_all).map(|(stats, _)| stats)
+    }
+
+    /// Like [`Store::commit_group`], but a request that is refused, as that of a replaced generation is, does not hold
+    /// up the others. The outcomes are in the order of the requests.
+    pub fn commit_each(&self, group: &[CommitRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.commit(group, &|_| Ok(())).map(|(_, outcomes)| outcomes)
+    }
+
+    fn commit(
+        &self,
+        group: &[CommitRequest],
+        check: &dyn Fn(&mut Vec<Admission>) -> Result<(), StoreError>,
+    ) -> Result<(CommitStats, Vec<Result<(), StoreError>>), StoreError> {
+        let mut admitted = self.admit(group);
+        check(&mut admitted)?;
+        let synced = self.sync_data(&wanted(group, &admitted))?;
+        // From here on nobody else may commit, or open a writer: what has been synced may have been overtaken.
+        let mut journal = self.journal();
+        let mut admitted = self.admit(group);
+        check(&mut admitted)?;
+        let wanted = wanted(group, &admitted);
         let mut changes = Vec::new();
-        for request in group {
+        for request in &wanted {
             changes.push(Change::put(COMMIT, &request.record.agent, &request.record)?);
             for end in &request.record.outputs {
-                changes.push(Change::put(END, &format!("{}/{}", end.stream, end.partition), end)?);
+                changes.push(Change::put(END, &end_key(&end.stream, end.partition), end)?);
             }
         }
-        self.journal().append(changes)?;
-        self.publish(group)?;
-        Ok(CommitStats { records: group.len(), synced })
-    }
-
-    /// A version that has been replaced cannot commit any more.
-    fn check_fence(&self, request: &CommitRequest) -> Result<(), StoreError> {
-        let (agent, generation) = (&request.record.agent, request.record.generation);
-        match self.last_commit(agent) {
-            Some(last) if last.generation > generation => {
-                Err(StoreError::Fenced { agent: agent.clone(), generation, current: last.generation })
-            }
-            _ => Ok(()),
+        if !changes.is_empty() {
+            journal.append(changes)?;
+            self.publish(&wanted);
         }
+        let outcome = |admission| match admission {
+            Admission::Refused(error) => Err(error),
+            Admission::Wanted | Admission::Repeated => Ok(()),
+        };
+        Ok((CommitStats { records: group.len(), synced }, admitted.into_iter().map(outcome).collect()))
     }
 
-    fn sync_data(&self, group: &[CommitRequest]) -> Result<usize, StoreError> {
-        let mut dirs: Vec<PathBuf> = group.iter().flat_map(|request| request.dirty_dirs.iter().cloned()).collect();
-        // A new directory's own name must be durable too.
-        dirs.extend(dirs.clone().iter().filter_map(|dir| dir.parent().map(PathBuf::from)));
-        dirs.extend(dirs.clone().iter().filter_map(|dir| dir.parent().map(PathBuf::from)));
-        dirs.retain(|dir| dir.starts_with(&self.dir) || dir.exists());
-        dirs.sort();
-        dirs.dedup();
+    /// Which requests of a group may be made durable.
+    fn admit<'a>(&self, group: &'a [CommitRequest]) -> Vec<Admission> {
+        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
+        let newest: BTreeMap<&str, &CommitRecord> =
+            group.iter().map(|request| (request.record.agent.as_str(), &request.record)).collect();
+        // What is durable already, and then what this group adds.
+        let mut last: BTreeMap<&str, &CommitRecord> =
+            commits.iter().map(|(agent, last)| (agent.as_str(), last)).collect();
+        let mut refused = BTreeSet::new();
+        let mut admit = |record: &'a CommitRecord| {
+            let agent = record.agent.as_str();
+            if commits.get(agent).is_some() && commits.get(agent) == newest.get(agent).copied() {
+                return Admission::Repeated;
+            }
+            if refused.contains(agent) {
+                return Admission::Refused(StoreError::Conflict(format!(
+                    "agent \"{agent}\": epoch {} comes after one that was refused",
+                    record.epoch
+                )));
+            }
+            match check_order(record, last.get(agent).copied()).and_then(|()| self.check_outputs(record)) {
+                Ok(()) => {
+                    last.insert(agent, record);
+                    Admission::Wanted
+                }
+                Err(error) => {
+                    refused.insert(agent);
+                    Admission::Refused(error)
+                }
+            }
+        };
+        group.iter().map(|request| admit(&request.record)).collect()
+    }
+
+    /// A partition moves only by the hand of its newest writer: an older one's rows have been written over.
+    fn check_outputs(&self, record: &CommitRecord) -> Result<(), StoreError> {
+        for end in &record.outputs {
+            let session = self.known(&end.stream)?.partition(end.partition)?.session();
+            if end.session != session {
+                return Err(StoreError::Conflict(format!(
+                    "stream \"{}\": partition {} has another writer since agent \"{}\" wrote epoch {}",
+                    end.stream, end.partition, record.agent, record.epoch
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self, group: &[&CommitRequest]) -> Result<usize, StoreError> {
         let files: Vec<&Arc<dyn DiskFile>> = group.iter().flat_map(|request| &request.dirty).collect();
-        let sync_file = |file: &&Arc<dyn DiskFile>| file.sync_data().map_err(at(&self.dir));
-        let sync_dir = |dir: &PathBuf| self.disk.sync_dir(dir).map_err(at(dir));
-        in_parallel(&files, sync_file)?;
-        in_parallel(&dirs, sync_dir)?;
+        let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
+        for dir in group.iter().flat_map(|request| &request.dirty_dirs) {
+            // A new directory's own name must be durable too.
+            let above = dir.ancestors().skip(1).take_while(|above| above.starts_with(&self.dir) && **above != self.dir);
+            dirs.extend(above.map(Path::to_owned));
+            dirs.insert(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.clone() });
+        }
+        let dirs: Vec<PathBuf> = dirs.into_iter().collect();
+        self.in_parallel(&files, |file| file.sync_data().map_err(|error| (self.dir.clone(), error)))?;
+        self.in_parallel(&dirs, |dir| self.disk.sync_dir(dir).map_err(|error| (dir.clone(), error)))?;
         Ok(files.len() + dirs.len())
     }
 
-    fn publish(&self, group: &[CommitRequest]) -> Result<(), StoreError> {
-        for request in group {
-            self.ends(&request.record.outputs)?;
+    /// Runs `sync` on all items, on a few threads when there are several.
+    fn in_parallel<T: Sync>(
+        &self,
+        items: &[T],
+        sync: impl Fn(&T) -> Result<(), (PathBuf, io::Error)> + Sync,
+    ) -> Result<(), StoreError> {
+        let threads = self.disk.sync_threads().min(items.len()).max(1);
+        let sync = &sync;
+        let outcome = if threads == 1 {
+            items.iter().try_for_each(sync)
+        } else {
+            std::thread::scope(|scope| {
+                let share = items.len().div_ceil(threads);
+                let running: Vec<_> =
+                    items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(sync))).collect();
+                let panicked = |_| Err((self.dir.clone(), io::Error::other("a sync thread panicked")));
+                let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(panicked);
+                running.into_iter().map(join).fold(Ok(()), Result::and)
+            })
+        };
+        outcome.map_err(|(path, error)| match error.kind() {
+            // It was never reached, and says nothing about what is durable.
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => at(&path)(error),
+            _ => self.journal().stop(&error),
+        })
+    }
+
+    fn publish(&self, group: &[&CommitRequest]) {
+        for end in group.iter().flat_map(|request| &request.record.outputs) {
+            self.publish_end(end);
         }
         let mut finished: Vec<&str> = Vec::new();
         {
             let mut commits = self.commits.write().unwrap_or_else(PoisonError::into_inner);
             for request in group {
                 if request.record.finished {
-                    finished.extend(self.output_streams(&request.record));
+                    finished.extend(output_streams(&request.record));
                 }
                 commits.insert(request.record.agent.clone(), request.record.clone());
             }
         }
-        for name in finished {
-            self.known(name)?.finish();
-        }
+        finished.into_iter().filter_map(|name| self.known(name).ok()).for_each(|stream| stream.finish());
         self.committed.send_modify(|count| *count += 1);
-        Ok(())
     }
 
-    /// Streams an agent writes: those of this record, and those it named once and has not moved since.
-    fn output_streams<'a>(&self, record: &'a crate::CommitRecord) -> Vec<&'a str> {
-        let named = record.extra.get("streams").and_then(|names| names.as_array());
-        let named = named.into_iter().flatten().filter_map(serde_json::Value::as_str);
-        let streams: BTreeSet<&str> = record.outputs.iter().map(|end| end.stream.as_str()).collect();
-        streams.into_iter().chain(named).filter(|name| self.known(name).is_ok()).collect()
+    fn publish_end(&self, end: &OutputEnd) {
+        let Ok(state) = self.known(&end.stream).and_then(|stream| stream.partition(end.partition)) else { return };
+        let before = state.committed().0;
+        state.publish(end.clone(), self.bytes_between(&before, end));
     }
 }
 
-/// Runs `act` on all items, on a few threads when there are several.
-fn in_parallel<T: Sync>(items: &[T], act: impl Fn(&T) -> Result<(), StoreError> + Sync) -> Result<(), StoreError> {
-    if items.len() <= 1 {
-        return items.iter().try_for_each(act);
+/// Streams an agent writes: those of this record, and those it named once and has not moved since.
+pub(super) fn output_streams(record: &CommitRecord) -> impl Iterator<Item = &str> {
+    let named = record.extra.get("streams").and_then(|names| names.as_array());
+    let named = named.into_iter().flatten().filter_map(|name| name.as_str());
+    record.outputs.iter().map(|end| end.stream.as_str()).chain(named)
+}
+
+/// Key of a partition's end.
+pub(super) fn end_key(stream: &str, partition: u32) -> String {
+    format!("{stream}/{partition}")
+}
+
+fn wanted<'a>(group: &'a [CommitRequest], admitted: &[Admission]) -> Vec<&'a CommitRequest> {
+    let pairs = group.iter().zip(admitted);
+    pairs.filter(|(_, admission)| matches!(admission, Admission::Wanted)).map(|(request, _)| request).collect()
+}
+
+/// One refused request refuses the group.
+fn refuse_all(admitted: &mut Vec<Admission>) -> Result<(), StoreError> {
+    let refused = admitted.iter().position(|admission| matches!(admission, Admission::Refused(_)));
+    match refused.map(|index| admitted.swap_remove(index)) {
+        Some(Admission::Refused(error)) => Err(error),
+        _ => Ok(()),
     }
-    let share = items.len().div_ceil(SYNC_THREADS);
-    let act = &act;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(act))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<(), StoreError>>| {
-            thread.join().unwrap_or_else(|_panic| Err(StoreError::InvalidData("a sync thread panicked".to_owned())))
-        };
-        let outcomes: Vec<_> = threads.into_iter().map(join).collect();
-        outcomes.into_iter().collect()
-    })
+}
+
+/// Generation and epoch only rise.
+fn check_order(record: &CommitRecord, last: Option<&CommitRecord>) -> Result<(), StoreError> {
+    let Some(last) = last else { return Ok(()) };
+    let (agent, generation, epoch) = (&record.agent, record.generation, record.epoch);
+    if generation < last.generation {
+        return Err(StoreError::Fenced { agent: agent.clone(), generation, current: last.generation });
+    }
+    if (generation, epoch) <= (last.generation, last.epoch) {
+        return Err(StoreError::Conflict(format!(
+            "agent \"{agent}\": epoch {epoch} of generation {generation} is committed already, epoch {} is the last",
+            last.epoch
+        )));
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sabot_common::clock::Timestamp;
 
 use super::Store;
-use super::streams::{PartitionState, Stream};
+use super::streams::{PartitionState, Stream, len_of};
 use crate::error::at;
 use crate::segment::{base_of, file_name, last_appended_at};
 use crate::{OpenMode, StoreError};
@@ -70,10 +70,12 @@ impl Store {
             if !too_large && !too_old {
                 break;
             }
-            let bytes = self.disk.open(&path, OpenMode::Read).and_then(|file| file.len()).map_err(at(&path))?;
+            let bytes = len_of(&self.disk, &path)?;
             // Readers look at the earliest offset before they open a segment.
             state.retired(next, bytes);
             self.disk.remove_file(&path).map_err(at(&path))?;
+            // One by one, so that a crash cannot bring back an older segment without the newer ones.
+            self.disk.sync_dir(&dir).map_err(at(&dir))?;
             stats.segments += 1;
             stats.rows += next - base;
             stats.unread_rows += floor.map_or(0, |floor| next.saturating_sub(floor.max(base)));

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow::datatypes::DataType;
 
+use super::commit::output_streams;
+use super::directory::STREAMS;
 use super::{PartitionInfo, StreamInfo, records_of};
 use crate::error::at;
 use crate::journal::Journal;
 use crate::record::StreamRecord;
 use crate::segment::{base_of, decode_schema, encode_schema, file_name};
-use crate::{CommitRecord, Disk, OutputEnd, StoreError, StreamSpec};
+use crate::{CommitRecord, Disk, OpenMode, OutputEnd, StoreError, StreamSpec};
 
 pub(super) const KIND: &str = "stream";
 
@@ -33,6 +35,8 @@ pub(crate) struct PartitionState {
     /// Bytes in segments that are complete and kept.
     rolled_bytes: AtomicU64,
     writer: Mutex<Option<String>>,
+    /// How often a writer has been opened.
+    session: AtomicU64,
 }
 
 /// The right to write a partition; ends when dropped.
@@ -55,6 +59,7 @@ impl Claim {
             )));
         }
         *writer = Some(owner.to_owned());
+        state.session.fetch_add(1, Ordering::AcqRel);
         Ok(Self { state: Arc::clone(state) })
     }
 }
@@ -72,13 +77,16 @@ impl PartitionState {
         (end, self.earliest.load(Ordering::Acquire))
     }
 
-    /// Moves the committed end.
-    pub(crate) fn publish(&self, end: OutputEnd) {
+    /// Moves the committed end, past `rolled` bytes of segments that are complete now.
+    pub(crate) fn publish(&self, end: OutputEnd, rolled: u64) {
         let mut current = self.end.write().unwrap_or_else(PoisonError::into_inner);
-        if end.segment != current.segment {
-            self.rolled_bytes.fetch_add(current.bytes, Ordering::Relaxed);
-        }
+        self.rolled_bytes.fetch_add(rolled, Ordering::Relaxed);
         *current = end;
+    }
+
+    /// The newest opening of its writer.
+    pub(crate) fn session(&self) -> u64 {
+        self.session.load(Ordering::Acquire)
     }
 
     pub(super) fn retired(&self, earliest: u64, bytes: u64) {
@@ -100,6 +108,7 @@ impl Stream {
                 earliest: AtomicU64::new(0),
                 rolled_bytes: AtomicU64::new(0),
                 writer: Mutex::new(None),
+                session: AtomicU64::new(0),
             })
         };
         let partitions = (0..spec.partitions).map(partition).collect();
@@ -143,6 +152,9 @@ impl Stream {
                 "stream \"{name}\" exists with other {what} ({has}, wanted {wants}); use another name, or start over with --fresh"
             )))
         };
+        if self.spec.kind != wanted.kind {
+            return differs("use", format!("{:?}", self.spec.kind), format!("{:?}", wanted.kind));
+        }
         if self.spec.partitions != wanted.partitions {
             return differs("partitions", self.spec.partitions.to_string(), wanted.partitions.to_string());
         }
@@ -166,8 +178,12 @@ pub(super) fn check(spec: &StreamSpec) -> Result<(), StoreError> {
     if spec.partitions == 0 {
         return Err(StoreError::InvalidData(format!("stream \"{}\" has no partition", spec.name)));
     }
+    let mut parts = Path::new(&spec.name).components();
+    if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+        return Err(StoreError::InvalidData(format!("stream \"{}\": the name cannot be a directory", spec.name)));
+    }
     for field in spec.schema.fields() {
-        if matches!(field.data_type(), DataType::Dictionary(..) | DataType::Utf8View | DataType::BinaryView) {
+        if !is_stored(field.data_type()) {
             let (name, column, kind) = (&spec.name, field.name(), field.data_type());
             return Err(StoreError::InvalidData(format!(
                 "stream \"{name}\": column \"{column}\" is {kind}, which is not stored; use the plain type"
@@ -175,6 +191,19 @@ pub(super) fn check(spec: &StreamSpec) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether values of a type can be written without a dictionary beside them.
+fn is_stored(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(..) | DataType::Utf8View | DataType::BinaryView => false,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => is_stored(field.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| is_stored(field.data_type())),
+        _ => true,
+    }
 }
 
 pub(super) fn to_record(spec: &StreamSpec) -> StreamRecord {
@@ -225,47 +254,57 @@ pub(super) fn recover(
         .collect();
     for (name, stream) in &streams {
         for (number, state) in stream.partitions() {
-            let end = ends.get(&(name.clone(), number)).cloned();
-            recover_partition(disk, &dir.join("streams").join(name).join(number.to_string()), state, end)?;
+            if let Some(end) = ends.get(&(name.clone(), number)) {
+                *state.end.write().unwrap_or_else(PoisonError::into_inner) = end.clone();
+            }
+            recover_partition(disk, &dir.join(STREAMS).join(name).join(number.to_string()), state)?;
         }
     }
     for (_, commit) in records_of::<CommitRecord>(journal, super::COMMIT)? {
         if commit.finished {
-            let outputs = commit.extra.get("streams").and_then(|names| names.as_array()).cloned().unwrap_or_default();
-            let names =
-                commit.outputs.iter().map(|end| end.stream.as_str()).chain(outputs.iter().filter_map(|n| n.as_str()));
-            names.filter_map(|name| streams.get(name)).for_each(|stream| stream.finish());
+            output_streams(&commit).filter_map(|name| streams.get(name)).for_each(|stream| stream.finish());
         }
     }
     Ok(streams)
 }
 
-fn recover_partition(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    state: &PartitionState,
-    end: Option<OutputEnd>,
-) -> Result<(), StoreError> {
-    let segment = end.as_ref().map_or(0, |end| end.segment);
-    let mut bases: Vec<u64> = disk.list(dir).map_err(at(dir))?.iter().filter_map(|name| base_of(name)).collect();
-    bases.sort_unstable();
+/// Counts what a partition has, after removing what was never committed.
+fn recover_partition(disk: &Arc<dyn Disk>, dir: &Path, state: &PartitionState) -> Result<(), StoreError> {
+    let (end, _) = state.committed();
+    let kept = remove_uncommitted(disk, dir, &end)?;
     let mut rolled = 0;
-    for base in &bases {
-        let path = dir.join(file_name(*base));
-        if *base > segment || end.is_none() {
-            disk.remove_file(&path).map_err(at(&path))?;
-        } else if *base < segment {
-            rolled += disk.open(&path, crate::OpenMode::Read).and_then(|file| file.len()).map_err(at(&path))?;
+    for base in kept.iter().filter(|base| **base < end.segment) {
+        rolled += len_of(disk, &dir.join(file_name(*base)))?;
+    }
+    if end.bytes > 0 {
+        let path = dir.join(file_name(end.segment));
+        let len = if kept.contains(&end.segment) { len_of(disk, &path)? } else { 0 };
+        if len < end.bytes {
+            return Err(StoreError::corrupt(&path, len, format!("{} bytes are committed, {len} are there", end.bytes)));
         }
     }
     state.rolled_bytes.store(rolled, Ordering::Relaxed);
-    if let Some(end) = end {
-        let earliest = bases.first().copied().unwrap_or(0);
-        if end.bytes > 0 && !bases.contains(&end.segment) {
-            return Err(StoreError::corrupt(dir, 0, format!("segment {} is missing", file_name(end.segment))));
-        }
-        state.earliest.store(earliest, Ordering::Release);
-        *state.end.write().unwrap_or_else(PoisonError::into_inner) = end;
-    }
+    state.earliest.store(kept.first().copied().unwrap_or(end.segment), Ordering::Release);
     Ok(())
+}
+
+/// Removes segments behind the committed end, and returns the first rows of the others in order. They are left from
+/// before a crash, or from a writer that was dropped; a later segment must not end up among them.
+pub(super) fn remove_uncommitted(disk: &Arc<dyn Disk>, dir: &Path, end: &OutputEnd) -> Result<Vec<u64>, StoreError> {
+    let mut kept = Vec::new();
+    for base in disk.list(dir).map_err(at(dir))?.iter().filter_map(|name| base_of(name)) {
+        if base > end.segment || (base == end.segment && end.bytes == 0) {
+            let path = dir.join(file_name(base));
+            disk.remove_file(&path).map_err(at(&path))?;
+        } else {
+            kept.push(base);
+        }
+    }
+    kept.sort_unstable();
+    Ok(kept)
+}
+
+/// Length of a file.
+pub(super) fn len_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<u64, StoreError> {
+    disk.open(path, OpenMode::Read).and_then(|file| file.len()).map_err(at(path))
 }

@@ -52,7 +52,12 @@ impl Tables {
         if let Some(open) = database.as_ref() {
             return Ok(open.clone());
         }
-        let opened = fjall::Database::builder(&self.dir).open();
+        let open = || fjall::Database::builder(&self.dir).open();
+        let opened = open().or_else(|error| {
+            tracing::warn!("{}: {error}; it is rebuilt from the changelogs", self.dir.display());
+            std::fs::remove_dir_all(&self.dir)?;
+            open()
+        });
         let opened = opened.map_err(|error| StoreError::InvalidData(format!("{}: {error}", self.dir.display())))?;
         *database = Some(opened.clone());
         Ok(opened)
@@ -84,8 +89,7 @@ impl Store {
                 )))
             };
         }
-        self.create_stream(changelog_spec(&spec))?;
-        self.journal().append(vec![Change::put(KIND, &spec.name, &record)?])?;
+        self.create_with(changelog_spec(&spec), vec![Change::put(KIND, &spec.name, &record)?])?;
         self.open_table(spec)
     }
 

@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
-use super::index::invalid;
+use super::index::{invalid, is_whole};
 use super::memory::MemoryRows;
 use crate::{StoreError, TableSpec};
 
@@ -97,7 +97,10 @@ impl EmbeddedRows {
         let values = self.values.convert_columns(batch.columns()).map_err(invalid)?;
         let mut writes = self.database.batch();
         let mut new_keys = std::collections::BTreeSet::new();
-        for (key, value) in keys.iter().zip(values.iter()) {
+        for (row, (key, value)) in keys.iter().zip(values.iter()).enumerate() {
+            if !is_whole(&key_columns, row) {
+                continue;
+            }
             if !self.rows.contains_key(key.as_ref()).map_err(invalid)? {
                 new_keys.insert(key.as_ref().to_vec());
             }

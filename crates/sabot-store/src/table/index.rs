@@ -62,7 +62,10 @@ impl KeyIndex {
             }
             (Self::Rows { entries, hasher, converter }, keys) => {
                 let rows = converter.convert_columns(keys).map_err(invalid)?;
-                for (row, key) in (first..).zip(rows.iter()) {
+                for ((row, key), place) in (first..).zip(rows.iter()).zip(0..) {
+                    if !is_whole(keys, place) {
+                        continue;
+                    }
                     let hash = |key: &[u8]| hasher.hash_one(key);
                     match entries.entry(
                         hash(key.as_ref()),
@@ -98,11 +101,10 @@ impl KeyIndex {
             }
             (Self::Rows { entries, hasher, converter }, keys) => {
                 let rows = converter.convert_columns(keys).map_err(invalid)?;
-                let whole = |row: usize| keys.iter().all(|key| key.is_valid(row));
                 let find =
                     |key: &[u8]| entries.find(hasher.hash_one(key), |(k, _)| k.as_ref() == key).map(|(_, row)| *row);
                 let numbered = rows.iter().enumerate();
-                numbered.map(|(row, key)| if whole(row) { find(key.as_ref()) } else { None }).collect()
+                numbered.map(|(row, key)| if is_whole(keys, row) { find(key.as_ref()) } else { None }).collect()
             }
             _ => return Err(StoreError::InvalidData("a key has another number of columns".to_owned())),
         })
@@ -116,6 +118,11 @@ impl KeyIndex {
             Self::Rows { entries, .. } => entries.iter().map(|(_, row)| *row).collect(),
         }
     }
+}
+
+/// Whether a row's key has no null in it; a key with one stands for nothing.
+pub(super) fn is_whole(keys: &[ArrayRef], row: usize) -> bool {
+    keys.iter().all(|key| key.is_valid(row))
 }
 
 pub(super) fn invalid(error: impl std::fmt::Display) -> StoreError {

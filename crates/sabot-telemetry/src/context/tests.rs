@@ -1,3 +1,5 @@
+//! W3C trace context, valid and not.
+
 use super::TraceContext;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -1,3 +1,5 @@
+//! Which log lines pass.
+
 use std::io;
 use std::sync::{Arc, Mutex};
 

@@ -1,3 +1,5 @@
+//! A full queue drops and counts.
+
 use std::time::Duration;
 
 use super::SpanQueue;

@@ -1,3 +1,5 @@
+//! Sampling, suppression and errors of spans.
+
 use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider};
 

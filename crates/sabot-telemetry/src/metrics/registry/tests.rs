@@ -1,3 +1,5 @@
+//! Binding, caps and concurrent adds.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,3 +1,5 @@
+//! Quantiles from buckets.
+
 use super::quantile;
 use crate::{HistogramBucket, MetricDesc, MetricKind, Registry};
 
