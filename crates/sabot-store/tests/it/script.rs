@@ -160,7 +160,7 @@ impl Runner {
             Step::Drop(stream) => {
                 self.writers.retain(|(name, _), _| name != stream);
                 // What is left of it after a crash is as good as dropped.
-                if store.stream(stream).is_some() { store.drop_stream(stream) } else { Ok(()) }
+                if store.stream(stream).is_some() { self.insist(|| store.drop_stream(stream)) } else { Ok(()) }
             }
         }
     }
