@@ -50,18 +50,11 @@ pub struct Performance {
     pub workers: usize,
     /// Time between two barriers of an agent.
     pub commit_interval: Span,
-    /// Output of one epoch after which a barrier comes early.
-    pub commit_bytes: Size,
 }
 
 impl Default for Performance {
     fn default() -> Self {
-        Self {
-            max_memory_mb: 1_024,
-            workers: 0,
-            commit_interval: Span(std::time::Duration::from_millis(100)),
-            commit_bytes: Size(32 << 20),
-        }
+        Self { max_memory_mb: 1_024, workers: 0, commit_interval: Span(std::time::Duration::from_millis(100)) }
     }
 }
 
