@@ -25,7 +25,7 @@
 //! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone())?;
 //!
 //! drop(telemetry.spans().start("checkout").root().attribute("items", 3).start());
-//! telemetry.shutdown()?;
+//! telemetry.shutdown();
 //! writer.stop()?;
 //!
 //! let traces = TraceReader::new(&store, 64 << 20)?;

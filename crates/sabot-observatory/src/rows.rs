@@ -14,7 +14,7 @@ use arrow::array::{
     TimestampMicrosecondBuilder,
 };
 use arrow::error::ArrowError;
-use sabot_telemetry::{AttributeValue, SpanKind, SpanRecord, SpanStatus};
+use sabot_telemetry::{Attribute, AttributeValue, Dropped, SpanKind, SpanRecord, SpanStatus};
 
 use self::nested::{Events, Links, TextMaps};
 use crate::schema::{COST_PRECISION, COST_SCALE, DEDICATED, block_schema};
@@ -28,9 +28,6 @@ const MAX_BATCH_TEXT_BYTES: usize = 8 << 20;
 
 /// Why a trace was kept while no sampling policy is in force.
 const KEPT_ALL: &str = "all";
-
-/// Attributes as spans and events carry them.
-type Attributes = [(Cow<'static, str>, AttributeValue)];
 
 /// The spans as batches of the block's columns, in the order given.
 pub(crate) fn to_batches(spans: &[SpanRecord]) -> Result<Vec<RecordBatch>, ArrowError> {
@@ -109,7 +106,7 @@ impl Rows {
         self.trace_id.append_value(hex(&span.trace_id));
         self.span_id.append_value(hex(&span.span_id));
         self.parent_span_id.append_option(span.parent_span_id.map(|id| hex(&id)));
-        let service = budget.cut(&span.service_name);
+        let service = budget.cut(&span.resource.service_name);
         self.service.append_value(service);
         self.operation.append_value(budget.cut(&span.name));
         self.kind.append_value(kind(span.kind));
@@ -117,6 +114,9 @@ impl Rows {
         self.status.append_value(status);
         self.status_message.append_option(message.map(|message| budget.cut(message)));
         self.resource.entry("service.name", service);
+        for (key, value) in &span.resource.attributes {
+            self.resource.entry(key, budget.cut(&text_of(value)));
+        }
         self.resource.end_map();
         self.scope.end_map();
     }
@@ -136,7 +136,10 @@ impl Rows {
             column.append_option(value.map(|(_, value)| budget.cut(&text_of(value)).to_owned()));
         }
         let mut types = String::with_capacity(span.attributes.len());
-        self.attributes.push(&span.attributes, budget, &mut types);
+        match dropped_attributes(span.dropped) {
+            more if more.is_empty() => self.attributes.push(&span.attributes, budget, &mut types),
+            more => self.attributes.push(&[span.attributes.as_slice(), &more].concat(), budget, &mut types),
+        }
         self.events.push(&span.events, budget, &mut types);
         self.value_types.append_value(types);
     }
@@ -173,6 +176,16 @@ impl Rows {
         columns.iter_mut().filter_map(Arc::get_mut).for_each(Array::shrink_to_fit);
         RecordBatch::try_new(block_schema(), columns)
     }
+}
+
+/// What was left out of a span, under the names OpenTelemetry gives it where there is no field of its own.
+fn dropped_attributes(dropped: Dropped) -> Vec<Attribute> {
+    let counts = [
+        ("otel.dropped_attributes_count", dropped.attributes),
+        ("otel.dropped_events_count", dropped.events),
+        ("otel.dropped_links_count", dropped.links),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(key, count)| (key.into(), count.into())).collect()
 }
 
 /// Zero for a span that ends before it starts, as skewed clocks make them.

@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
-
-const SAMPLED: u8 = 0x01;
+/// The flag of a trace that is being recorded.
+pub(crate) const SAMPLED: u8 = 0x01;
 /// `sampled` and `random-trace-id`; the standard says to zero the rest.
 const KNOWN_FLAGS: u8 = 0x03;
 
@@ -87,24 +86,6 @@ impl TraceContext {
     /// The span id in lowercase hexadecimal.
     pub fn span_id_hex(&self) -> String {
         Hex(&self.span_id).to_string()
-    }
-
-    pub(crate) fn from_otel(context: &SpanContext) -> Self {
-        Self {
-            trace_id: context.trace_id().to_bytes(),
-            span_id: context.span_id().to_bytes(),
-            flags: context.trace_flags().to_u8(),
-        }
-    }
-
-    pub(crate) fn to_otel(self) -> SpanContext {
-        SpanContext::new(
-            TraceId::from_bytes(self.trace_id),
-            SpanId::from_bytes(self.span_id),
-            TraceFlags::new(self.flags),
-            false,
-            TraceState::NONE,
-        )
     }
 }
 

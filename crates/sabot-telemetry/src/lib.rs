@@ -33,8 +33,7 @@
 //! let spans = telemetry.span_queue().drain(100);
 //! assert_eq!(spans.iter().map(|span| span.name.as_ref()).collect::<Vec<_>>(), ["window_fire", "process_batch"]);
 //! assert!(telemetry.registry().prometheus_text().contains("batch_duration_seconds_count{agent=\"totals\"} 1\n"));
-//! telemetry.shutdown()?;
-//! # Ok::<(), sabot_telemetry::TelemetryError>(())
+//! telemetry.shutdown();
 //! ```
 
 mod clock;
@@ -47,6 +46,7 @@ mod queue;
 mod record;
 mod spans;
 mod sync;
+mod text;
 
 pub use config::{DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
 pub use context::TraceContext;
@@ -56,7 +56,8 @@ pub use metrics::{
     MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
     quantile,
 };
-pub use providers::{TelemetryError, TelemetryProviders, init_telemetry};
+pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
-pub use record::{AttributeValue, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus};
-pub use spans::{ActiveSpan, SpanBuilder, SpanStart, SpanValue, Spans};
+pub use record::{Attribute, AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus};
+pub use spans::{ActiveSpan, SpanBuilder, SpanStart, Spans};
+pub use text::Text;

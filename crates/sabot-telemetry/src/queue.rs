@@ -4,14 +4,10 @@
 //! once per eighth of the capacity, not once per span, so that ending a span makes no system call.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
-
-use opentelemetry::Context;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use crate::record::SpanRecord;
 use crate::sync::lock;
@@ -24,13 +20,13 @@ pub struct SpanQueue {
 
 #[derive(Debug)]
 struct Shared {
-    service: Arc<str>,
-    // Boxed, so that an idle queue of the default capacity holds 1 MiB instead of 20.
-    sender: SyncSender<Box<SpanData>>,
-    receiver: Mutex<Receiver<Box<SpanData>>>,
+    // Boxed, so that an idle queue of the default capacity holds 1 MiB instead of 16.
+    sender: SyncSender<Box<SpanRecord>>,
+    receiver: Mutex<Receiver<Box<SpanRecord>>>,
     received: AtomicU64,
     dropped: AtomicU64,
     wake_every: u64,
+    open: AtomicBool,
     signal: Mutex<Signal>,
     signalled: Condvar,
 }
@@ -42,16 +38,16 @@ struct Signal {
 }
 
 impl SpanQueue {
-    pub(crate) fn new(service: Arc<str>, capacity: NonZeroUsize) -> Self {
+    pub(crate) fn new(capacity: NonZeroUsize) -> Self {
         let (sender, receiver) = sync_channel(capacity.get());
         Self {
             shared: Arc::new(Shared {
-                service,
                 sender,
                 receiver: Mutex::new(receiver),
                 received: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
                 wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
+                open: AtomicBool::new(true),
                 signal: Mutex::default(),
                 signalled: Condvar::new(),
             }),
@@ -61,11 +57,11 @@ impl SpanQueue {
     /// Takes up to `max` spans without waiting.
     pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
         let receiver = lock(&self.shared.receiver);
-        receiver.try_iter().take(max).map(|span| SpanRecord::new(*span, &self.shared.service)).collect()
+        receiver.try_iter().take(max).map(|span| *span).collect()
     }
 
-    /// Waits until an eighth of the capacity has come in, the queue is flushed or closed, or `timeout` has passed; then
-    /// it is time to [`drain`](Self::drain). False once the queue is closed: drain until empty and stop.
+    /// Waits until an eighth of the capacity has come in, the queue is closed, or `timeout` has passed; then it is time
+    /// to [`drain`](Self::drain). False once the queue is closed: drain until empty and stop.
     ///
     /// Blocks the calling thread, so it belongs on a thread of its own.
     pub fn wait(&self, timeout: Duration) -> bool {
@@ -89,9 +85,23 @@ impl SpanQueue {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    fn push(&self, span: SpanData) {
+    /// Whether spans are still taken.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more spans, and tells the consumer.
+    pub(crate) fn close(&self) {
+        self.shared.open.store(false, Ordering::Relaxed);
+        self.signal(|signal| signal.closed = true);
+    }
+
+    pub(crate) fn push(&self, span: Box<SpanRecord>) {
+        if !self.is_open() {
+            return;
+        }
         let received = self.shared.received.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.shared.sender.try_send(Box::new(span)).is_err() {
+        if self.shared.sender.try_send(span).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
         if received.is_multiple_of(self.shared.wake_every) {
@@ -102,36 +112,6 @@ impl SpanQueue {
     fn signal(&self, change: impl FnOnce(&mut Signal)) {
         change(&mut lock(&self.shared.signal));
         self.shared.signalled.notify_all();
-    }
-}
-
-/// Moves ended spans from the SDK into the queue.
-#[derive(Debug)]
-pub(crate) struct QueueProcessor {
-    queue: SpanQueue,
-}
-
-impl QueueProcessor {
-    pub(crate) fn new(queue: SpanQueue) -> Self {
-        Self { queue }
-    }
-}
-
-impl SpanProcessor for QueueProcessor {
-    fn on_start(&self, _span: &mut Span, _context: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.queue.push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.queue.signal(|signal| signal.woken = true);
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        self.queue.signal(|signal| signal.closed = true);
-        Ok(())
     }
 }
 

@@ -1,17 +1,38 @@
-//! An ended span as plain data: what the queue's consumer stores.
-//!
-//! Owns everything and names no OpenTelemetry type, so stores do not depend on the SDK.
+//! A span as plain data: what is filled while it runs, and what the queue's consumer stores.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use opentelemetry::trace::{self, Event, Link, Status};
-use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::trace::SpanData;
+use crate::Text;
 
-use crate::clock::unix_nanos;
+/// Most attributes of a span, and of one of its events; the standard's default.
+const MAX_ATTRIBUTES: usize = 128;
+/// Most events of a span.
+const MAX_EVENTS: usize = 128;
+/// Most links of a span.
+const MAX_LINKS: usize = 128;
+/// Room for the attributes of a usual span, start and end together, so that the list is allocated once.
+const USUAL_ATTRIBUTES: usize = 8;
 
-/// One ended span.
+/// A key with its value.
+pub type Attribute = (Text, AttributeValue);
+
+/// What recorded a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// `service.name`.
+    pub service_name: Text,
+    /// The rest.
+    pub attributes: Vec<Attribute>,
+}
+
+impl Resource {
+    /// A service of which only the name is known.
+    pub fn of_service(name: impl Into<Text>) -> Self {
+        Self { service_name: name.into(), attributes: Vec::new() }
+    }
+}
+
+/// One span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanRecord {
     /// Trace id, big-endian.
@@ -20,10 +41,10 @@ pub struct SpanRecord {
     pub span_id: [u8; 8],
     /// The parent; `None` for a root.
     pub parent_span_id: Option<[u8; 8]>,
-    /// `service.name` of the process that recorded it.
-    pub service_name: Arc<str>,
+    /// The process that recorded it.
+    pub resource: Arc<Resource>,
     /// What was done.
-    pub name: Cow<'static, str>,
+    pub name: Text,
     /// The span's place in a conversation.
     pub kind: SpanKind,
     /// Start, in nanoseconds since the Unix epoch.
@@ -33,18 +54,31 @@ pub struct SpanRecord {
     /// How it went.
     pub status: SpanStatus,
     /// Attributes in the order they were set.
-    pub attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    pub attributes: Vec<Attribute>,
     /// Events in the order they happened.
     pub events: Vec<SpanEvent>,
     /// Other spans that caused this one.
     pub links: Vec<SpanLink>,
+    /// What there was no room for.
+    pub dropped: Dropped,
+}
+
+/// How much of a span was left out because it had too much of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Attributes, those of events included.
+    pub attributes: u32,
+    /// Events.
+    pub events: u32,
+    /// Links.
+    pub links: u32,
 }
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeValue {
     /// Text.
-    Str(String),
+    Str(Text),
     /// A whole number.
     Int(i64),
     /// A number.
@@ -78,18 +112,18 @@ pub enum SpanStatus {
     /// Said to have succeeded.
     Ok,
     /// Failed, with the reason.
-    Error(String),
+    Error(Text),
 }
 
 /// Something that happened during a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanEvent {
     /// What happened.
-    pub name: Cow<'static, str>,
+    pub name: Text,
     /// When, in nanoseconds since the Unix epoch.
     pub at_unix_nano: u64,
     /// Details in the order they were given.
-    pub attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    pub attributes: Vec<Attribute>,
 }
 
 /// Another span that caused this one.
@@ -102,84 +136,61 @@ pub struct SpanLink {
 }
 
 impl SpanRecord {
-    pub(crate) fn new(span: SpanData, service: &Arc<str>) -> Self {
-        let parent = span.parent_span_id.to_bytes();
-        Self {
-            trace_id: span.span_context.trace_id().to_bytes(),
-            span_id: span.span_context.span_id().to_bytes(),
-            parent_span_id: (parent != [0; 8]).then_some(parent),
-            service_name: Arc::clone(service),
-            name: span.name,
-            kind: span.span_kind.into(),
-            start_unix_nano: unix_nanos(span.start_time),
-            end_unix_nano: unix_nanos(span.end_time),
-            status: span.status.into(),
-            attributes: plain(span.attributes),
-            events: span.events.into_iter().map(SpanEvent::from).collect(),
-            links: span.links.into_iter().map(SpanLink::from).collect(),
+    pub(crate) fn add_attribute(&mut self, key: Text, value: AttributeValue) {
+        if self.attributes.len() < MAX_ATTRIBUTES {
+            if self.attributes.is_empty() {
+                self.attributes.reserve(USUAL_ATTRIBUTES);
+            }
+            self.attributes.push((key, value));
+        } else {
+            self.dropped.attributes += 1;
+        }
+    }
+
+    pub(crate) fn add_event(&mut self, mut event: SpanEvent) {
+        if self.events.len() < MAX_EVENTS {
+            let beyond = event.attributes.len().saturating_sub(MAX_ATTRIBUTES);
+            event.attributes.truncate(MAX_ATTRIBUTES);
+            self.dropped.attributes += u32::try_from(beyond).unwrap_or(u32::MAX);
+            self.events.push(event);
+        } else {
+            self.dropped.events += 1;
+        }
+    }
+
+    pub(crate) fn add_link(&mut self, link: SpanLink) {
+        if self.links.len() < MAX_LINKS {
+            self.links.push(link);
+        } else {
+            self.dropped.links += 1;
         }
     }
 }
 
-fn plain(attributes: Vec<KeyValue>) -> Vec<(Cow<'static, str>, AttributeValue)> {
-    attributes.into_iter().map(|attribute| (String::from(attribute.key).into(), attribute.value.into())).collect()
+macro_rules! value_from {
+    ($($type:ty: $value:ident => $converted:expr;)+) => {
+        $(impl From<$type> for AttributeValue {
+            fn from($value: $type) -> Self {
+                $converted
+            }
+        })+
+    };
 }
 
-impl From<Value> for AttributeValue {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::String(text) => Self::Str(text.into()),
-            Value::I64(number) => Self::Int(number),
-            Value::F64(number) => Self::Float(number),
-            Value::Bool(flag) => Self::Bool(flag),
-            // Arrays, which Sabot's own spans do not use.
-            other => Self::Str(other.to_string()),
-        }
-    }
+value_from! {
+    &'static str: text => Self::Str(text.into());
+    String: text => Self::Str(text.into());
+    std::borrow::Cow<'static, str>: text => Self::Str(text.into());
+    Arc<str>: text => Self::Str(text.into());
+    Text: text => Self::Str(text);
+    bool: flag => Self::Bool(flag);
+    f64: number => Self::Float(number);
+    i64: number => Self::Int(number);
+    i32: number => Self::Int(number.into());
+    u32: number => Self::Int(number.into());
+    u64: number => Self::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    usize: number => Self::Int(i64::try_from(number).unwrap_or(i64::MAX));
 }
 
-impl From<trace::SpanKind> for SpanKind {
-    fn from(kind: trace::SpanKind) -> Self {
-        match kind {
-            trace::SpanKind::Internal => Self::Internal,
-            trace::SpanKind::Server => Self::Server,
-            trace::SpanKind::Client => Self::Client,
-            trace::SpanKind::Producer => Self::Producer,
-            trace::SpanKind::Consumer => Self::Consumer,
-        }
-    }
-}
-
-impl From<SpanKind> for trace::SpanKind {
-    fn from(kind: SpanKind) -> Self {
-        match kind {
-            SpanKind::Internal => Self::Internal,
-            SpanKind::Server => Self::Server,
-            SpanKind::Client => Self::Client,
-            SpanKind::Producer => Self::Producer,
-            SpanKind::Consumer => Self::Consumer,
-        }
-    }
-}
-
-impl From<Status> for SpanStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Unset => Self::Unset,
-            Status::Ok => Self::Ok,
-            Status::Error { description } => Self::Error(description.into_owned()),
-        }
-    }
-}
-
-impl From<Event> for SpanEvent {
-    fn from(event: Event) -> Self {
-        Self { name: event.name, at_unix_nano: unix_nanos(event.timestamp), attributes: plain(event.attributes) }
-    }
-}
-
-impl From<Link> for SpanLink {
-    fn from(link: Link) -> Self {
-        Self { trace_id: link.span_context.trace_id().to_bytes(), span_id: link.span_context.span_id().to_bytes() }
-    }
-}
+#[cfg(test)]
+mod tests;

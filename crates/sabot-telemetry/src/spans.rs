@@ -4,25 +4,22 @@
 //! span with a parent follows the parent's `sampled` flag; a root is sampled by its trace id. What is not recorded still
 //! has a context, marked unsampled, so that everything downstream stays unrecorded too.
 
+use std::sync::Arc;
+
+use crate::context::{SAMPLED, TraceContext};
+use crate::queue::SpanQueue;
+use crate::record::{Dropped, Resource, SpanRecord};
+use crate::{SpanKind, SpanStatus, Text};
+
 mod active;
 mod builder;
 mod ids;
-mod value;
-
-use std::borrow::Cow;
-use std::sync::Arc;
-
-use opentelemetry::InstrumentationScope;
-use opentelemetry::trace::{SpanKind, TraceId, TracerProvider};
-use opentelemetry_sdk::trace::{IdGenerator, Sampler, SamplingDecision, SdkTracer, SdkTracerProvider, ShouldSample};
 
 pub use active::ActiveSpan;
 pub use builder::SpanBuilder;
-pub(crate) use ids::Ids;
-pub use value::SpanValue;
 
-use crate::context::TraceContext;
-use builder::Origin;
+use active::Recording;
+use ids::{new_span_id, new_trace_id};
 
 /// Starts spans. A handle: cheap to clone and to send.
 #[derive(Clone, Debug)]
@@ -37,10 +34,12 @@ enum Mode {
     Recording(Arc<Recorder>),
 }
 
+/// What recorded spans share.
 #[derive(Debug)]
 struct Recorder {
-    tracer: SdkTracer,
-    root_sampler: Sampler,
+    resource: Arc<Resource>,
+    queue: SpanQueue,
+    sampler: RatioSampler,
 }
 
 impl Spans {
@@ -49,14 +48,9 @@ impl Spans {
         Self { mode: Mode::Disabled }
     }
 
-    pub(crate) fn recording(provider: &SdkTracerProvider, sample_rate: f64) -> Self {
-        let scope =
-            InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build();
-        let recorder = Recorder {
-            tracer: provider.tracer_with_scope(scope),
-            root_sampler: Sampler::TraceIdRatioBased(sample_rate),
-        };
-        Self { mode: Mode::Recording(Arc::new(recorder)) }
+    pub(crate) fn recording(resource: Arc<Resource>, queue: SpanQueue, sample_rate: f64) -> Self {
+        let sampler = RatioSampler::new(sample_rate);
+        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, sampler })) }
     }
 
     /// A handle that never records and marks every context it passes on as unsampled. For work on telemetry itself
@@ -71,7 +65,7 @@ impl Spans {
     }
 
     /// Names a span; its parentage has to be given next.
-    pub fn start(&self, name: impl Into<Cow<'static, str>>) -> SpanStart<'_> {
+    pub fn start(&self, name: impl Into<Text>) -> SpanStart<'_> {
         SpanStart { spans: self, name: name.into() }
     }
 }
@@ -81,50 +75,88 @@ impl Spans {
 #[must_use = "a span starts with .root() or .parent(…), then .start()"]
 pub struct SpanStart<'a> {
     spans: &'a Spans,
-    name: Cow<'static, str>,
+    name: Text,
 }
 
-impl<'a> SpanStart<'a> {
+impl SpanStart<'_> {
     /// Below `parent`, recorded if and only if the parent is sampled. Without a valid parent it is a root.
-    pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanBuilder<'a> {
+    pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanBuilder {
         let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
             return self.root();
         };
         match &self.spans.mode {
-            Mode::Recording(recorder) if parent.is_sampled() => {
-                SpanBuilder::recorded(recorder, Origin::Child(parent), self.name)
-            }
+            Mode::Recording(recorder) if parent.is_sampled() => SpanBuilder::below(recorder, parent, self.name),
             Mode::Recording(_) | Mode::Disabled => SpanBuilder::unrecorded(parent),
             Mode::Suppressed => SpanBuilder::unrecorded(parent.unsampled()),
         }
     }
 
     /// The first span of a new trace, recorded if the sample rate says so for its trace id.
-    pub fn root(self) -> SpanBuilder<'a> {
-        match &self.spans.mode {
-            Mode::Disabled => SpanBuilder::unrecorded(TraceContext::default()),
-            Mode::Suppressed => SpanBuilder::unrecorded(unsampled_root(Ids::default().new_trace_id())),
+    pub fn root(self) -> SpanBuilder {
+        let trace_id = match &self.spans.mode {
+            Mode::Disabled => return SpanBuilder::unrecorded(TraceContext::default()),
+            Mode::Suppressed => new_trace_id(),
             Mode::Recording(recorder) => {
-                let trace_id = Ids::default().new_trace_id();
-                if recorder.samples(trace_id) {
-                    SpanBuilder::recorded(recorder, Origin::Root(trace_id), self.name)
-                } else {
-                    SpanBuilder::unrecorded(unsampled_root(trace_id))
+                let trace_id = new_trace_id();
+                if recorder.sampler.samples(trace_id) && recorder.queue.is_open() {
+                    let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
+                    return SpanBuilder::recorded(recorder.record(context, None, self.name));
                 }
+                trace_id
             }
-        }
+        };
+        SpanBuilder::unrecorded(TraceContext { trace_id, span_id: new_span_id(), flags: 0 })
     }
 }
 
 impl Recorder {
-    fn samples(&self, trace_id: TraceId) -> bool {
-        let result = self.root_sampler.should_sample(None, trace_id, "", &SpanKind::Internal, &[], &[]);
-        result.decision == SamplingDecision::RecordAndSample
+    fn record(self: &Arc<Self>, context: TraceContext, parent_span_id: Option<[u8; 8]>, name: Text) -> Recording {
+        let record = SpanRecord {
+            trace_id: context.trace_id,
+            span_id: context.span_id,
+            parent_span_id,
+            resource: Arc::clone(&self.resource),
+            name,
+            kind: SpanKind::Internal,
+            start_unix_nano: 0,
+            end_unix_nano: 0,
+            status: SpanStatus::Unset,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+            dropped: Dropped::default(),
+        };
+        Recording { context, record: Box::new(record), recorder: Arc::clone(self) }
     }
 }
 
-fn unsampled_root(trace_id: TraceId) -> TraceContext {
-    TraceContext { trace_id: trace_id.to_bytes(), span_id: Ids::default().new_span_id().to_bytes(), flags: 0 }
+/// Keeps a share of traces by the last 56 bits of their ids, which are random: the consistent probability sampling of
+/// the OpenTelemetry specification. Every service with the same rate decides the same, and one with a higher rate keeps
+/// what one with a lower rate keeps.
+#[derive(Clone, Copy, Debug)]
+struct RatioSampler {
+    /// The least randomness that is kept.
+    threshold: u64,
+}
+
+/// How many values the randomness of a trace id has.
+const RANDOMNESS: u64 = 1 << 56;
+
+impl RatioSampler {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "2^56 and its products with a rate from 0 to 1 are exact enough, and not negative"
+    )]
+    fn new(rate: f64) -> Self {
+        Self { threshold: RANDOMNESS - (rate * RANDOMNESS as f64) as u64 }
+    }
+
+    fn samples(self, trace_id: [u8; 16]) -> bool {
+        let [.., last_8] = trace_id.as_chunks::<8>().0 else { return false };
+        u64::from_be_bytes(*last_8) & (RANDOMNESS - 1) >= self.threshold
+    }
 }
 
 #[cfg(test)]

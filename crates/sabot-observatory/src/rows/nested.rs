@@ -6,9 +6,9 @@ use arrow::array::{ArrayRef, Int64Builder, ListArray, MapArray, StringBuilder, S
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Fields;
 use arrow::error::ArrowError;
-use sabot_telemetry::{SpanEvent, SpanLink};
+use sabot_telemetry::{Attribute, SpanEvent, SpanLink};
 
-use super::{Attributes, TextBudget, hex, text_of, type_letter};
+use super::{TextBudget, hex, text_of, type_letter};
 use crate::schema::{entries_field, entry_fields, event_fields, item_field, link_fields};
 
 /// A column of maps from text to text.
@@ -35,7 +35,7 @@ impl TextMaps {
     }
 
     /// One map, and the letters of its values' types. Of a key that was set twice, the later value counts.
-    pub(super) fn push(&mut self, attributes: &Attributes, budget: &mut TextBudget, types: &mut String) {
+    pub(super) fn push(&mut self, attributes: &[Attribute], budget: &mut TextBudget, types: &mut String) {
         let mut rest = attributes;
         while let Some(((key, value), later)) = rest.split_first() {
             rest = later;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
-use sabot_telemetry::{AttributeValue, SpanEvent, SpanKind, SpanRecord, SpanStatus};
+use sabot_telemetry::{AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanRecord, SpanStatus};
 
 use super::{MAX_SPAN_BYTES, MAX_VALUE_BYTES, to_batches};
 
@@ -12,7 +12,7 @@ fn span(attributes: Vec<(&'static str, AttributeValue)>) -> SpanRecord {
         trace_id: [0xab; 16],
         span_id: [1; 8],
         parent_span_id: None,
-        service_name: Arc::from("test"),
+        resource: Arc::new(Resource::of_service("test")),
         name: "work".into(),
         kind: SpanKind::Internal,
         start_unix_nano: 5_000,
@@ -21,11 +21,12 @@ fn span(attributes: Vec<(&'static str, AttributeValue)>) -> SpanRecord {
         attributes: attributes.into_iter().map(|(key, value)| (key.into(), value)).collect(),
         events: Vec::new(),
         links: Vec::new(),
+        dropped: Dropped::default(),
     }
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::Str(value.into())
+    AttributeValue::Str(value.into().into())
 }
 
 fn only_batch(spans: &[SpanRecord]) -> arrow::array::RecordBatch {
@@ -61,6 +62,19 @@ fn of_a_key_set_twice_the_later_value_counts() {
     assert_eq!(attributes.keys().as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["x", "sabot.agent"]);
     assert_eq!(column(&batch, "value_types").as_string::<i32>().value(0), "ss");
     assert_eq!(column(&batch, "agent").as_string::<i32>().value(0), "new");
+}
+
+#[test]
+fn what_a_span_had_no_room_for_is_an_attribute() {
+    let mut given = span(vec![("k", text("v"))]);
+    given.dropped = Dropped { attributes: 3, events: 0, links: 1 };
+    let batch = only_batch(&[given]);
+    let attributes = column(&batch, "attributes").as_map();
+    let entries: Vec<_> =
+        attributes.keys().as_string::<i32>().iter().zip(attributes.values().as_string::<i32>()).collect();
+    let counts = [("otel.dropped_attributes_count", "3"), ("otel.dropped_links_count", "1")];
+    assert_eq!(entries[1..], counts.map(|(key, count)| (Some(key), Some(count))));
+    assert_eq!(column(&batch, "value_types").as_string::<i32>().value(0), "sii");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub const MAX_TRACES: usize = 10_000;
 pub struct TraceQuery {
     /// Service name, or the name of one of Sabot's own parts such as `stream-processor`.
     pub service: Option<String>,
-    /// Name of the span.
+    /// Name of the span, or its first word: `process_batch` finds those of all agents.
     pub operation: Option<String>,
     /// Attributes, compared as text. `tenant_id`, `task_id`, `node_type` and `llm_model` also mean the attributes that
     /// Sabot and the semantic conventions call otherwise.

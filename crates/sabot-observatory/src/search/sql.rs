@@ -105,7 +105,7 @@ pub(super) fn in_condition(error: SqlError) -> SqlError {
 fn span_conditions(query: &TraceQuery) -> Vec<String> {
     let mut conditions = Vec::new();
     conditions.extend(query.service.as_deref().map(service));
-    conditions.extend(query.operation.as_deref().map(|operation| format!("operation = {}", literal(operation))));
+    conditions.extend(query.operation.as_deref().map(operation));
     conditions.extend(query.status.map(|status| format!("status = {}", literal(status.as_str()))));
     conditions.extend(query.tags.iter().map(|(key, value)| tag(key, value)));
     // On lines of its own, so that a comment in it ends where it ends.
@@ -119,6 +119,16 @@ fn service(name: &str) -> String {
         format!("(service = {value} OR component = {value})")
     } else {
         format!("service = {value}")
+    }
+}
+
+/// A span's whole name, or its first word: `process_batch totals` is a `process_batch`.
+fn operation(name: &str) -> String {
+    let whole = format!("operation = {}", literal(name));
+    if name.contains(' ') {
+        whole
+    } else {
+        format!("({whole} OR starts_with(operation, {}))", literal(&format!("{name} ")))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Searching traces.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sabot_common::clock::Timestamp;
 use sabot_observatory::{SearchError, ServiceOperations, StatusCode, TraceQuery};
-use sabot_telemetry::{AttributeValue, SpanStatus};
+use sabot_telemetry::{AttributeValue, Resource, SpanStatus};
 
 use crate::support::{Bench, MILLI, NOW, at, child, root, text, trace_id, with_attribute};
 
@@ -22,7 +23,7 @@ fn where_sql(condition: &str) -> TraceQuery {
 async fn summaries_tell_of_the_whole_trace() {
     let bench = Bench::new();
     let mut failed = at(child(1, 2, "pay"), 2 * MILLI, 90 * MILLI);
-    failed.status = SpanStatus::Error("no".to_owned());
+    failed.status = SpanStatus::Error("no".into());
     bench.append_and_flush(&[failed, root(1, "checkout")]);
     bench.store.append(&[at(child(1, 3, "mail"), 3 * MILLI, 4 * MILLI)]);
     let query = TraceQuery { operation: Some("pay".to_owned()), ..TraceQuery::default() };
@@ -79,7 +80,7 @@ async fn traces_that_reach_into_a_window_are_not_of_it() {
 async fn conditions_hold_for_one_span_together() {
     let bench = Bench::new();
     let mut pay = with_attribute(child(1, 2, "pay"), "card", text("visa"));
-    pay.status = SpanStatus::Error("no".to_owned());
+    pay.status = SpanStatus::Error("no".into());
     bench.append_and_flush(&[root(1, "both"), pay]);
     bench.append_and_flush(&[root(2, "apart"), child(2, 2, "pay"), {
         let mut other = with_attribute(child(2, 3, "mail"), "card", text("visa"));
@@ -206,7 +207,7 @@ async fn a_wrong_condition_is_the_users_error() {
 async fn services_are_listed_with_their_operations() {
     let bench = Bench::new();
     let mut other = root(1, "index");
-    other.service_name = "another".into();
+    other.resource = Arc::new(Resource::of_service("another"));
     bench.append_and_flush(&[root(2, "b"), root(3, "a"), other]);
     bench.store.append(&[root(4, "c"), root(5, "a")]);
     let expected = [("another", vec!["index"]), ("shop", vec!["a", "b", "c"])].map(|(service, operations)| {

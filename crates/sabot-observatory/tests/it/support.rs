@@ -11,7 +11,7 @@ use sabot_common::clock::{ManualClock, SharedClock, Timestamp};
 use sabot_common::config::TelemetryStorage;
 use sabot_observatory::{SPANS, SpanStore, TraceQuery, TraceReader, TraceSummary};
 use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource};
-use sabot_telemetry::{AttributeValue, Registry, SpanKind, SpanRecord, SpanStatus};
+use sabot_telemetry::{AttributeValue, Dropped, Registry, Resource, SpanKind, SpanRecord, SpanStatus};
 use tempfile::TempDir;
 
 pub(crate) const MEMORY_BYTES: usize = 256 << 20;
@@ -141,7 +141,7 @@ pub(crate) fn root(trace: u128, name: &'static str) -> SpanRecord {
         trace_id: trace.to_be_bytes(),
         span_id: 1_u64.to_be_bytes(),
         parent_span_id: None,
-        service_name: Arc::from("shop"),
+        resource: Arc::new(Resource::of_service("shop")),
         name: name.into(),
         kind: SpanKind::Server,
         start_unix_nano: NOW.cast_unsigned(),
@@ -150,6 +150,7 @@ pub(crate) fn root(trace: u128, name: &'static str) -> SpanRecord {
         attributes: Vec::new(),
         events: Vec::new(),
         links: Vec::new(),
+        dropped: Dropped::default(),
     }
 }
 
@@ -176,7 +177,7 @@ pub(crate) fn at(mut span: SpanRecord, start: i64, end: i64) -> SpanRecord {
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
-    AttributeValue::Str(value.to_owned())
+    AttributeValue::Str(value.to_owned().into())
 }
 
 pub(crate) fn trace_id(trace: u128) -> String {

@@ -12,7 +12,7 @@ async fn comes_back_as_it_was_recorded_from_memory_and_from_disk() {
     first = with_attribute(first, "ratio", AttributeValue::Float(0.5));
     first = with_attribute(first, "twelve", text("12"));
     first = with_attribute(first, "paid", AttributeValue::Bool(true));
-    first.status = SpanStatus::Error("card \"declined\"".to_owned());
+    first.status = SpanStatus::Error("card \"declined\"".into());
     let attributes = vec![("attempt".into(), AttributeValue::Int(2)), ("why".into(), text("ünicode"))];
     first.events = vec![
         SpanEvent { name: "empty".into(), at_unix_nano: 5, attributes: Vec::new() },
