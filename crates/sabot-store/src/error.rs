@@ -80,7 +80,8 @@ impl StoreError {
         }
     }
 
-    pub(crate) fn corrupt(file: &Path, offset: u64, problem: impl Into<String>) -> Self {
+    /// Damage: what is wrong, in which file and at which offset.
+    pub fn corrupt(file: &Path, offset: u64, problem: impl Into<String>) -> Self {
         Self::Corrupt { file: file.to_owned(), offset, problem: problem.into() }
     }
 }

@@ -26,7 +26,6 @@ pub use record::{CommitRecord, CommitRequest, FileEnd, InputPosition, OutputEnd,
 pub use segment::{Frame, FrameMeta, PartitionReader, PartitionWriter};
 pub use snapshot::Section;
 pub use store::{
-    CommitStats, DiskUsage, PartitionInfo, RetentionStats, Store, StoreOptions, StreamInfo, is_data_dir,
-    remove_data_dir,
+    DiskUsage, PartitionInfo, RetentionStats, Store, StoreOptions, StreamInfo, is_data_dir, remove_data_dir,
 };
 pub use table::Table;

@@ -22,7 +22,6 @@ mod retention;
 mod streams;
 mod tables;
 
-pub use commit::CommitStats;
 use directory::{SNAPSHOTS, STREAMS};
 pub use directory::{is_data_dir, remove_data_dir};
 pub use retention::RetentionStats;
@@ -137,7 +136,7 @@ impl Store {
         &self.disk
     }
 
-    /// Makes a stream. Nothing happens when it exists as it is wanted; another shape is a conflict.
+    /// Makes a stream. One that exists as it is wanted takes the wanted retention; another shape is a conflict.
     pub fn create_stream(&self, spec: StreamSpec) -> Result<(), StoreError> {
         self.create_with(spec, Vec::new())
     }
@@ -147,15 +146,25 @@ impl Store {
         let mut journal = self.journal();
         if let Ok(existing) = self.known(&spec.name) {
             existing.check_same(&spec)?;
-            return if changes.is_empty() { Ok(()) } else { journal.append(changes) };
+            if existing.spec.retention != spec.retention {
+                changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
+            }
+            if !changes.is_empty() {
+                journal.append(changes)?;
+                self.insert(existing.with_retention(spec.retention));
+            }
+            return Ok(());
         }
         streams::check(&spec)?;
         changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
         journal.append(changes)?;
-        let stream = Arc::new(streams::Stream::new(spec));
-        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        streams.insert(stream.spec.name.clone(), stream);
+        self.insert(streams::Stream::new(spec));
         Ok(())
+    }
+
+    fn insert(&self, stream: streams::Stream) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        streams.insert(stream.spec.name.clone(), Arc::new(stream));
     }
 
     /// Forgets a stream and removes its files.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::{COMMIT, Store};
@@ -12,15 +12,6 @@ use crate::{CommitRecord, CommitRequest, DiskFile, OutputEnd, StoreError};
 
 /// Kind of the records that hold the ends of partitions.
 pub(super) const END: &str = "end";
-
-/// What a commit group took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CommitStats {
-    /// Records in the group.
-    pub records: usize,
-    /// Files and directories synced before the journal.
-    pub synced: usize,
-}
 
 /// What becomes of a request.
 enum Admission {
@@ -32,32 +23,27 @@ enum Admission {
     Refused(StoreError),
 }
 
+/// What has to be synced before the journal may name it.
+enum Dirty<'a> {
+    File(&'a Arc<dyn DiskFile>),
+    Dir(&'a Path),
+}
+
 impl Store {
-    /// Makes a group of records durable and visible, all or none: all their data is synced in parallel, then one
-    /// journal append names it. When the disk is full nothing counts and the same call can be made again; what has been
-    /// made durable before is not made so twice.
-    pub fn commit_group(&self, group: &[CommitRequest]) -> Result<CommitStats, StoreError> {
-        self.commit(group, &refuse_all).map(|(stats, _)| stats)
+    /// Makes one record durable and visible; see [`Store::commit_group`].
+    pub fn commit(&self, request: &CommitRequest) -> Result<(), StoreError> {
+        self.commit_group(std::slice::from_ref(request))?.pop().unwrap_or(Ok(()))
     }
 
-    /// Like [`Store::commit_group`], but a request that is refused, as that of a replaced generation is, does not hold
-    /// up the others. The outcomes are in the order of the requests.
-    pub fn commit_each(&self, group: &[CommitRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        self.commit(group, &|_| Ok(())).map(|(_, outcomes)| outcomes)
-    }
-
-    fn commit(
-        &self,
-        group: &[CommitRequest],
-        check: &dyn Fn(&mut Vec<Admission>) -> Result<(), StoreError>,
-    ) -> Result<(CommitStats, Vec<Result<(), StoreError>>), StoreError> {
-        let mut admitted = self.admit(group);
-        check(&mut admitted)?;
-        let synced = self.sync_data(&wanted(group, &admitted))?;
+    /// Makes a group of records durable and visible: all their data is synced in parallel, then one journal append
+    /// names it. A request that is refused, as that of a replaced generation is, does not hold up the others; the
+    /// outcomes are in the order of the requests. An error is that of the whole group: when the disk is full nothing
+    /// counts and the same call can be made again; what has been made durable before is not made so twice.
+    pub fn commit_group(&self, group: &[CommitRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.sync_data(&wanted(group, &self.admit(group)))?;
         // From here on nobody else may commit, or open a writer: what has been synced may have been overtaken.
         let mut journal = self.journal();
-        let mut admitted = self.admit(group);
-        check(&mut admitted)?;
+        let admitted = self.admit(group);
         let wanted = wanted(group, &admitted);
         let mut changes = Vec::new();
         for request in &wanted {
@@ -74,7 +60,7 @@ impl Store {
             Admission::Refused(error) => Err(error),
             Admission::Wanted | Admission::Repeated => Ok(()),
         };
-        Ok((CommitStats { records: group.len(), synced }, admitted.into_iter().map(outcome).collect()))
+        Ok(admitted.into_iter().map(outcome).collect())
     }
 
     /// Which requests of a group may be made durable.
@@ -125,44 +111,39 @@ impl Store {
         Ok(())
     }
 
-    fn sync_data(&self, group: &[&CommitRequest]) -> Result<usize, StoreError> {
-        let files: Vec<&Arc<dyn DiskFile>> = group.iter().flat_map(|request| &request.dirty).collect();
-        let mut dirs: BTreeSet<PathBuf> = BTreeSet::new();
+    /// Syncs files, and the directories in which they were made, in one round: neither needs the other to be first.
+    fn sync_data(&self, group: &[&CommitRequest]) -> Result<(), StoreError> {
+        let mut dirs: BTreeSet<&Path> = BTreeSet::new();
         for dir in group.iter().flat_map(|request| &request.dirty_dirs) {
             // A new directory's own name must be durable too.
-            let above = dir.ancestors().skip(1).take_while(|above| above.starts_with(&self.dir) && **above != self.dir);
-            dirs.extend(above.map(Path::to_owned));
-            dirs.insert(if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir.clone() });
+            dirs.extend(
+                dir.ancestors().skip(1).take_while(|above| above.starts_with(&self.dir) && **above != self.dir),
+            );
+            dirs.insert(if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
         }
-        let dirs: Vec<PathBuf> = dirs.into_iter().collect();
-        self.in_parallel(&files, |file| file.sync_data().map_err(|error| (self.dir.clone(), error)))?;
-        self.in_parallel(&dirs, |dir| self.disk.sync_dir(dir).map_err(|error| (dir.clone(), error)))?;
-        Ok(files.len() + dirs.len())
+        let files = group.iter().flat_map(|request| &request.dirty).map(Dirty::File);
+        let items: Vec<Dirty<'_>> = files.chain(dirs.into_iter().map(Dirty::Dir)).collect();
+        let threads = self.disk.sync_threads().min(items.len()).max(1);
+        let sync = |part: &[Dirty<'_>]| part.iter().try_for_each(|item| self.sync(item));
+        if threads == 1 {
+            return sync(&items);
+        }
+        std::thread::scope(|scope| {
+            let share = items.len().div_ceil(threads);
+            let running: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
+            let panicked = |_| Err(self.journal().stop(&io::Error::other("a sync thread panicked")));
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).fold(Ok(()), Result::and)
+        })
     }
 
-    /// Runs `sync` on all items, on a few threads when there are several.
-    fn in_parallel<T: Sync>(
-        &self,
-        items: &[T],
-        sync: impl Fn(&T) -> Result<(), (PathBuf, io::Error)> + Sync,
-    ) -> Result<(), StoreError> {
-        let threads = self.disk.sync_threads().min(items.len()).max(1);
-        let sync = &sync;
-        let outcome = if threads == 1 {
-            items.iter().try_for_each(sync)
-        } else {
-            std::thread::scope(|scope| {
-                let share = items.len().div_ceil(threads);
-                let running: Vec<_> =
-                    items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(sync))).collect();
-                let panicked = |_| Err((self.dir.clone(), io::Error::other("a sync thread panicked")));
-                let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(panicked);
-                running.into_iter().map(join).fold(Ok(()), Result::and)
-            })
+    fn sync(&self, item: &Dirty<'_>) -> Result<(), StoreError> {
+        let (path, outcome) = match item {
+            Dirty::File(file) => (self.dir.as_path(), file.sync_data()),
+            Dirty::Dir(dir) => (*dir, self.disk.sync_dir(dir)),
         };
-        outcome.map_err(|(path, error)| match error.kind() {
+        outcome.map_err(|error| match error.kind() {
             // It was never reached, and says nothing about what is durable.
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => at(&path)(error),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => at(path)(error),
             _ => self.journal().stop(&error),
         })
     }
@@ -207,15 +188,6 @@ pub(super) fn end_key(stream: &str, partition: u32) -> String {
 fn wanted<'a>(group: &'a [CommitRequest], admitted: &[Admission]) -> Vec<&'a CommitRequest> {
     let pairs = group.iter().zip(admitted);
     pairs.filter(|(_, admission)| matches!(admission, Admission::Wanted)).map(|(request, _)| request).collect()
-}
-
-/// One refused request refuses the group.
-fn refuse_all(admitted: &mut Vec<Admission>) -> Result<(), StoreError> {
-    let refused = admitted.iter().position(|admission| matches!(admission, Admission::Refused(_)));
-    match refused.map(|index| admitted.swap_remove(index)) {
-        Some(Admission::Refused(error)) => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Generation and epoch only rise.

@@ -28,14 +28,14 @@ impl Store {
     /// partition still needs; none means that nobody reads it.
     pub fn apply_retention(
         &self,
+        stream: &str,
         now: Timestamp,
-        floor: &dyn Fn(&str, u32) -> Option<u64>,
+        floor: &dyn Fn(u32) -> Option<u64>,
     ) -> Result<RetentionStats, StoreError> {
+        let stream = self.known(stream)?;
         let mut stats = RetentionStats::default();
-        for stream in self.all_streams().values().filter(|stream| stream.spec.retention.is_some()) {
-            for (number, state) in stream.partitions() {
-                self.retire(stream, number, state, now, floor(&stream.spec.name, number), &mut stats)?;
-            }
+        for (number, state) in stream.partitions() {
+            self.retire(&stream, number, state, now, floor(number), &mut stats)?;
         }
         Ok(stats)
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow::datatypes::DataType;
+use sabot_common::config::Retention;
 
 use super::commit::output_streams;
 use super::directory::STREAMS;
@@ -141,6 +142,15 @@ impl Stream {
             spec: Arc::clone(&self.spec),
             partitions: self.partitions.iter().map(partition).collect(),
             finished,
+        }
+    }
+
+    /// The same stream with another retention. Must be made while nothing commits.
+    pub(crate) fn with_retention(&self, retention: Option<Retention>) -> Self {
+        Self {
+            spec: Arc::new(StreamSpec { retention, ..self.spec.as_ref().clone() }),
+            partitions: self.partitions.clone(),
+            finished: AtomicBool::new(self.finished.load(Ordering::Acquire)),
         }
     }
 

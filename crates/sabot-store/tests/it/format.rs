@@ -95,7 +95,7 @@ fn a_fixture_is_written_when_asked_for() {
     last.dirty.extend(files.into_iter().chain([snapshot]));
     last.dirty_dirs.extend(dirs.into_iter().chain([parent]));
     let ends = [("s", writer.end()), ("t.changelog", table.end())];
-    store.commit_group(&[last]).unwrap();
+    store.commit(&last).unwrap();
     drop((store, writer, table));
     // Opening cuts the journal; the last segments' spare room has no place in a repository.
     drop(Store::open(Arc::new(RealDisk), &data, TINY).unwrap());
@@ -134,6 +134,7 @@ fn version_1_opens() {
     assert_eq!(sections, [Section { name: "0.state".to_owned(), full: true, batch: ids([42]) }]);
     let mut writer = store.writer("s", 0, "a").unwrap();
     writer.append(&ids([20]), &at_second(20)).unwrap();
-    store.commit_group(&[request(10, &mut writer), bare(record("b", 1, 1))]).unwrap();
+    let outcomes = store.commit_group(&[request(10, &mut writer), bare(record("b", 1, 1))]).unwrap();
+    assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(read(&store, "s"), (1..21).collect::<Vec<_>>());
 }

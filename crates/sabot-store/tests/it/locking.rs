@@ -82,7 +82,7 @@ fn a_commit_that_comes_after_the_next_writer_is_refused() {
     drop(writer);
     let mut writer = store.writer("s", 0, "b").unwrap();
     writer.append(&ids([7]), &at_second(2)).unwrap();
-    assert!(matches!(store.commit_group(&[queued]), Err(StoreError::Conflict(_))));
+    assert!(matches!(store.commit(&queued), Err(StoreError::Conflict(_))));
     assert_eq!(store.last_commit("a"), None);
     commit(&store, 1, &mut writer).unwrap();
     assert_eq!(read(&store, "s"), [7]);
@@ -95,7 +95,7 @@ fn a_commit_that_comes_after_its_writer_counts() {
     writer.append(&ids([1, 2, 3]), &at_second(1)).unwrap();
     let queued = request(1, &mut writer);
     drop(writer);
-    store.commit_group(&[queued]).unwrap();
+    store.commit(&queued).unwrap();
     assert_eq!(read(&store, "s"), [1, 2, 3]);
     assert_eq!(store.writer("s", 0, "b").unwrap().end().offset, 3);
 }

@@ -23,7 +23,7 @@ fn kept(age: Option<u64>, max_bytes: Option<u64>) -> (FaultyDisk, Arc<Store>, Pa
 }
 
 fn apply(store: &Store, second: i64, floor: Option<u64>) -> RetentionStats {
-    store.apply_retention(Timestamp::from_unix_micros(second * 1_000_000), &|_, _| floor).unwrap()
+    store.apply_retention("s", Timestamp::from_unix_micros(second * 1_000_000), &|_| floor).unwrap()
 }
 
 /// Offset of the first row of each segment.
@@ -111,6 +111,21 @@ fn streams_without_retention_keep_all() {
 }
 
 #[test]
+fn a_changed_retention_takes_the_place_of_the_old_one() {
+    let (disk, store, writer) = kept(None, None);
+    let retention = Retention { age: Some(Span(Duration::from_secs(10))), max_bytes: None };
+    let spec = StreamSpec { retention: Some(retention), ..stream("s", 1) };
+    store.create_stream(spec.clone()).unwrap();
+    let journal = store.disk_usage().journal;
+    store.create_stream(spec).unwrap();
+    assert_eq!(store.disk_usage().journal, journal, "the same again changes nothing");
+    drop((store, writer));
+    let store = open(&disk.after_crash(0)).unwrap();
+    assert_eq!(store.stream("s").unwrap().spec.retention, Some(retention));
+    assert!(apply(&store, 1_000, None).segments > 1);
+}
+
+#[test]
 fn a_reader_that_was_passed_by_goes_on_at_the_earliest_row() {
     let (disk, store, _writer) = kept(Some(10), None);
     let all = bases(&disk);
@@ -133,7 +148,7 @@ fn a_crash_while_segments_go_leaves_no_hole() {
             let (disk, store, _writer) = kept(Some(10), None);
             disk.crash_at_step(step);
             let now = Timestamp::from_unix_micros(1_000_000_000);
-            assert!(store.apply_retention(now, &|_, _| None).is_err());
+            assert!(store.apply_retention("s", now, &|_| None).is_err());
             let left = open(&disk.after_crash(seed)).unwrap();
             check_rows(&left, left.stream("s").unwrap().partitions[0].earliest);
         }

@@ -155,7 +155,7 @@ impl Runner {
             }
             Step::Retain => {
                 let now = Timestamp::from_unix_micros(second * 1_000_000);
-                self.insist(|| store.apply_retention(now, &|_, _| None)).map(drop)
+                self.insist(|| store.apply_retention("short", now, &|_| None)).map(drop)
             }
             Step::Drop(stream) => {
                 self.writers.retain(|(name, _), _| name != stream);
@@ -208,7 +208,9 @@ impl Runner {
             request.record.extra = serde_json::json!({ "streams": ["short"] });
             group.push(request);
         }
-        self.insist(|| self.store.commit_group(&group))?;
+        for outcome in self.insist(|| self.store.commit_group(&group))? {
+            outcome?;
+        }
         for request in &group {
             let record = &request.record;
             let durable = (record.generation, record.epoch);

@@ -25,7 +25,7 @@ fn agents_with_names_alike_do_not_share_a_directory() {
     let store = open(&disk).unwrap();
     let agents = ["source:x", "source_x", "source.x", "source:x_y", "source_x:y"];
     for (number, agent) in (0..).zip(agents) {
-        store.commit_group(&[write(&store, agent, 1, number)]).unwrap();
+        store.commit(&write(&store, agent, 1, number)).unwrap();
     }
     for agent in agents {
         store.retain_snapshots(agent, &store.last_commit(agent).unwrap().snapshots, (1, 1)).unwrap();
@@ -53,7 +53,7 @@ fn only_what_is_older_and_not_needed_goes() {
 fn what_no_commit_names_is_gone_after_reopening() {
     let disk = FaultyDisk::new();
     let store = open(&disk).unwrap();
-    store.commit_group(&[write(&store, "a", 1, 1)]).unwrap();
+    store.commit(&write(&store, "a", 1, 1)).unwrap();
     write(&store, "a", 2, 2);
     write(&store, "never-committed", 1, 3);
     let len = |inside: &str| -> u64 {

@@ -7,8 +7,8 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use sabot_common::clock::Timestamp;
 use sabot_store::{
-    CommitRecord, CommitRequest, CommitStats, Disk, FaultyDisk, FrameMeta, PartitionWriter, Store, StoreError,
-    StoreOptions, StreamKind, StreamSpec,
+    CommitRecord, CommitRequest, Disk, FaultyDisk, FrameMeta, PartitionWriter, Store, StoreError, StoreOptions,
+    StreamKind, StreamSpec,
 };
 
 /// Small enough that a few frames fill a segment and a few commits the journal.
@@ -69,8 +69,8 @@ pub(crate) fn bare(record: CommitRecord) -> CommitRequest {
     CommitRequest { record, dirty: Vec::new(), dirty_dirs: Vec::new() }
 }
 
-pub(crate) fn commit(store: &Store, epoch: u64, writer: &mut PartitionWriter) -> Result<CommitStats, StoreError> {
-    store.commit_group(&[request(epoch, writer)])
+pub(crate) fn commit(store: &Store, epoch: u64, writer: &mut PartitionWriter) -> Result<(), StoreError> {
+    store.commit(&request(epoch, writer))
 }
 
 /// Appends and commits each number on its own, with itself as epoch and second.
