@@ -73,11 +73,14 @@ async fn run(
         }
         let (requests, done): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.request, w.done)).unzip();
         let start = clock.monotonic();
-        let result = commit_group(&store, requests, &disk_full).await;
+        let outcomes = match commit_group(&store, requests, &disk_full).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => vec![Err(error); done.len()],
+        };
         duration.observe((clock.monotonic().saturating_sub(start)).as_secs_f64());
-        for waiter in done {
+        for (waiter, outcome) in done.into_iter().zip(outcomes) {
             // A job that no longer waits was stopped; its epoch is durable all the same.
-            if waiter.send(result.clone()).is_err() {
+            if waiter.send(outcome).is_err() {
                 tracing::debug!("a job went away before its commit was acknowledged");
             }
         }
@@ -88,15 +91,15 @@ async fn commit_group(
     store: &Arc<Store>,
     requests: Vec<CommitRequest>,
     disk_full: &AtomicBool,
-) -> Result<(), JobError> {
+) -> Result<Vec<Result<(), JobError>>, JobError> {
     let requests = Arc::new(requests);
     loop {
         let (store, attempt) = (Arc::clone(store), Arc::clone(&requests));
         let outcome = tokio::task::spawn_blocking(move || store.commit_group(&attempt)).await;
         match outcome {
-            Ok(Ok(_stats)) => {
+            Ok(Ok(outcomes)) => {
                 disk_full.store(false, Ordering::Relaxed);
-                return Ok(());
+                return Ok(outcomes.into_iter().map(|outcome| outcome.map_err(JobError::from)).collect());
             }
             Ok(Err(StoreError::DiskFull { .. })) => {
                 if !disk_full.swap(true, Ordering::Relaxed) {

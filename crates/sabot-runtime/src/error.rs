@@ -35,6 +35,11 @@ impl JobError {
         matches!(self, Self::Store(error) if matches!(**error, StoreError::DiskFull { .. }))
     }
 
+    /// Whether it is only that another part of the job has gone, which has an error of its own.
+    pub const fn is_consequence(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+
     /// The kind, for the `error_type` label.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -1,115 +1,34 @@
 //! A job: the tasks of one agent, and the epochs that make their work durable together.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sabot_common::clock::SharedClock;
 use sabot_common::registry::{attributes, spans};
-use sabot_store::{CommitRecord, CommitRequest, Section, Store};
-use sabot_telemetry::{ActiveSpan, Spans};
+use sabot_store::{CommitRecord, CommitRequest, Section};
+use sabot_telemetry::{ActiveSpan, TraceContext};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
-use crate::chain::to_i64;
-use crate::exchange::{self, Partitioner};
+use crate::activity::Activity;
+use crate::exchange;
 use crate::snapshots::SnapshotFiles;
-use crate::task::{Barrier, Counts, Input, Part, Report, SourceInput, Task};
-use crate::{
-    Chain, Committer, Flushed, JobError, JobMetrics, JobState, JobStats, Position, Route, Sink, Source, WATERMARK_NONE,
-};
+use crate::task::{Barrier, Counts, DISK_FULL_RETRY, Input, Outputs, Part, Report, SourceInput, Task};
+use crate::{JobError, JobMetrics, JobState, JobStats, WATERMARK_NONE};
 
+mod gathered;
 mod recover;
+mod spec;
 
 pub use recover::source_extra;
+pub use spec::{BeforeFinish, Committed, Exchanged, JobHandle, JobOptions, JobSpec, OnCommit, StageSpec, Wiring};
+
+use gathered::Gathered;
 
 /// Epochs of one job that may wait for the committer at the same time.
 const EPOCHS_IN_FLIGHT: usize = 2;
-
-/// What every job shares.
-#[derive(Clone, Debug)]
-pub struct Wiring {
-    /// Where everything is stored.
-    pub store: Arc<Store>,
-    /// What makes epochs durable.
-    pub committer: Committer,
-    /// Where spans go.
-    pub spans: Spans,
-    /// The time.
-    pub clock: SharedClock,
-    /// Where tasks run.
-    pub runtime: tokio::runtime::Handle,
-}
-
-/// Pace of a job.
-#[derive(Clone, Copy, Debug)]
-pub struct JobOptions {
-    /// Time between barriers.
-    pub commit_interval: Duration,
-}
-
-/// One task of a stage: its operators and the sinks it writes to.
-pub struct StageSpec {
-    /// Its operators.
-    pub chain: Chain,
-    /// Where rows of each route go.
-    pub sinks: BTreeMap<Route, Box<dyn Sink>>,
-}
-
-/// The stages behind an exchange: how rows are split, one partitioner per first task, and the chains that own them.
-pub type Exchanged = (Vec<Box<dyn Partitioner>>, Vec<StageSpec>);
-
-/// Called after every commit, with whether it was the last of a finished job.
-pub type OnCommit = Arc<dyn Fn(bool) -> Result<(), JobError> + Send + Sync>;
-
-/// A job to run.
-pub struct JobSpec {
-    /// The agent, by which its commits are known.
-    pub agent: String,
-    /// Raised with every deployed version; a lower one is fenced off.
-    pub generation: u64,
-    /// One source and chain per parallel instance.
-    pub first: Vec<(Box<dyn Source>, StageSpec)>,
-    /// Behind an exchange: how rows are split, one per first task, and the chains that own them.
-    pub second: Option<Exchanged>,
-    /// Counters.
-    pub stats: Arc<JobStats>,
-    /// Metrics.
-    pub metrics: JobMetrics,
-    /// Called after every commit, with whether it was the last of a finished job.
-    pub on_commit: Option<OnCommit>,
-    /// Pace.
-    pub options: JobOptions,
-}
-
-/// A running job.
-#[derive(Debug)]
-pub struct JobHandle {
-    stats: Arc<JobStats>,
-    stop: watch::Sender<bool>,
-    over: watch::Receiver<bool>,
-}
-
-impl JobHandle {
-    /// Its counters and state.
-    pub const fn stats(&self) -> &Arc<JobStats> {
-        &self.stats
-    }
-
-    /// Asks it to drain: commit what is in flight and stop.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Waits until it is over.
-    pub async fn join(&self) {
-        let mut over = self.over.clone();
-        // An error means the job's coordinator is gone, which is over too.
-        if over.wait_for(|over| *over).await.is_err() {
-            tracing::debug!("a job's coordinator went away");
-        }
-    }
-}
 
 /// The coordinator of a job's tasks.
 pub struct Job {
@@ -120,13 +39,15 @@ pub struct Job {
     stats: Arc<JobStats>,
     metrics: JobMetrics,
     on_commit: Option<OnCommit>,
+    before_finish: Option<BeforeFinish>,
     options: JobOptions,
     barriers: Vec<mpsc::Sender<Barrier>>,
     reports: mpsc::Receiver<Report>,
+    running: JoinSet<Result<(), JobError>>,
     tasks: usize,
     /// Source tasks that have nothing more.
     ended: usize,
-    activity: Arc<AtomicU64>,
+    activity: Arc<Activity>,
     committed_activity: u64,
     snapshots: SnapshotFiles,
     in_flight: VecDeque<InFlight>,
@@ -138,7 +59,6 @@ struct InFlight {
     epoch: u64,
     counts: Counts,
     live_files: Vec<String>,
-    finished: bool,
     span: ActiveSpan,
 }
 
@@ -154,16 +74,15 @@ impl Job {
         stats.set_state(JobState::Running, None);
         runtime.spawn(async move {
             let outcome = job.coordinate(stopping).await;
-            let (state, error) = match outcome {
+            let (state, error) = match job.end(outcome).await {
                 Ok(state) => (state, None),
                 Err(error) => {
-                    job.metrics.failures.add(1);
+                    job.metrics.failed(&error);
                     tracing::error!(agent = job.agent, "agent stopped: {error}");
                     (JobState::Failed, Some(error.to_string()))
                 }
             };
             job.stats.set_state(state, error);
-            // Tasks still waiting for room or rows end with their channels.
             drop(job);
             finished.send_replace(true);
         });
@@ -173,7 +92,7 @@ impl Job {
     fn launch(spec: JobSpec, wiring: Wiring, recovered: recover::Recovered) -> Self {
         let started = wiring.clock.monotonic();
         let (report, reports) = mpsc::channel(64);
-        let activity = Arc::new(AtomicU64::new(0));
+        let activity = Arc::new(Activity::new(spec.options.commit_bytes));
         let (partitioners, second) = spec.second.map_or((Vec::new(), Vec::new()), |second| second);
         let (mut senders, receivers) =
             exchange::connect(partitioners, second.len(), &spec.metrics.backpressure, &wiring.clock);
@@ -183,27 +102,25 @@ impl Job {
         for (source, stage) in spec.first {
             let (barrier, barriers_in) = mpsc::channel(EPOCHS_IN_FLIGHT);
             barriers.push(barrier);
-            let input = SourceInput { source, barriers: barriers_in, commits: wiring.store.commits() };
+            let (commits, watermark) = (wiring.store.commits(), WATERMARK_NONE);
+            let input = SourceInput { source, barriers: barriers_in, commits, watermark };
             tasks.push((Input::Source(Box::new(input)), stage, senders.pop()));
         }
         for (receiver, stage) in receivers.into_iter().zip(second) {
             tasks.push((Input::Exchange(receiver), stage, None));
         }
         let count = tasks.len();
+        let mut running = JoinSet::new();
         for (index, (input, stage, exchange)) in tasks.into_iter().enumerate() {
-            let task = Task {
-                index,
-                input,
-                chain: stage.chain,
-                exchange,
+            let reports = report.clone();
+            let outputs = Outputs {
                 sinks: stage.sinks,
-                reports: report.clone(),
+                stats: Arc::clone(&spec.stats),
                 activity: Arc::clone(&activity),
-                spans: wiring.spans.clone(),
-                counts: Counts::default(),
-                watermark: WATERMARK_NONE,
+                reports: reports.clone(),
             };
-            wiring.runtime.spawn(task.run());
+            let (chain, counts) = (stage.chain, Counts::default());
+            running.spawn_on(Task { index, input, chain, exchange, outputs, reports, counts }.run(), &wiring.runtime);
         }
         Self {
             agent: spec.agent,
@@ -213,9 +130,11 @@ impl Job {
             stats: spec.stats,
             metrics: spec.metrics,
             on_commit: spec.on_commit,
+            before_finish: spec.before_finish,
             options: spec.options,
             barriers,
             reports,
+            running,
             tasks: count,
             ended: 0,
             activity,
@@ -233,34 +152,83 @@ impl Job {
         loop {
             let all_ended = self.ended == self.barriers.len();
             if all_ended || *stopping.borrow() {
-                self.epoch(Barrier { epoch: self.epoch + 1, last: true }, all_ended).await?;
-                while !self.in_flight.is_empty() {
-                    self.settle().await?;
-                }
-                return Ok(if all_ended { JobState::Finished } else { JobState::Stopped });
+                return self.last_epoch(all_ended).await;
             }
             tokio::select! {
                 biased;
                 changed = stopping.changed() => if changed.is_err() { return Err(JobError::Stopped) },
                 report = self.reports.recv() => match report {
-                    Some(Report::Failed(error)) => return Err(error),
                     Some(Report::Ended) => self.ended += 1,
                     Some(Report::Part(_)) => {}
                     None => return Err(JobError::Stopped),
                 },
+                ended = failed(&mut self.running) => return Err(ended),
                 settled = settled(&mut self.in_flight) => self.acknowledge(settled).await?,
-                _ = ticks.tick() => {
-                    if self.activity.load(Ordering::Relaxed) != self.committed_activity {
-                        self.epoch(Barrier { epoch: self.epoch + 1, last: false }, false).await?;
-                    }
-                }
+                () = self.activity.full() => self.regular_epoch().await?,
+                _ = ticks.tick() => self.regular_epoch().await?,
             }
         }
     }
 
+    /// The last barrier, and what follows it. What has to be done before a job may count as finished is done when all
+    /// its rows are durable; only then a commit says that it is.
+    async fn last_epoch(&mut self, all_ended: bool) -> Result<JobState, JobError> {
+        let in_two_steps = all_ended && self.before_finish.is_some();
+        self.epoch(Barrier { epoch: self.epoch + 1, last: true }, all_ended && !in_two_steps).await?;
+        while !self.in_flight.is_empty() {
+            self.settle().await?;
+        }
+        if let Some(before_finish) = self.before_finish.clone().filter(|_| in_two_steps) {
+            let before_finish = move || before_finish();
+            insist("before finish", &self.stats, before_finish).await?;
+            self.mark_finished().await?;
+        }
+        Ok(if all_ended { JobState::Finished } else { JobState::Stopped })
+    }
+
+    /// A commit that changes nothing but that the job is finished.
+    async fn mark_finished(&mut self) -> Result<(), JobError> {
+        let Some(last) = self.wiring.store.last_commit(&self.agent) else { return Err(JobError::Stopped) };
+        self.epoch += 1;
+        let record = CommitRecord { epoch: self.epoch, outputs: Vec::new(), finished: true, ..last };
+        self.wiring.committer.commit(CommitRequest { record, dirty: Vec::new(), dirty_dirs: Vec::new() }).await
+    }
+
+    /// Ends the tasks and lets epochs in flight settle, so that nothing of the job goes on when it is over. Of several
+    /// errors the first that is not the consequence of another is the one to tell.
+    async fn end(&mut self, outcome: Result<JobState, JobError>) -> Result<JobState, JobError> {
+        self.barriers.clear();
+        self.reports.close();
+        let mut error = outcome.as_ref().err().cloned();
+        while let Some(ended) = self.running.join_next().await {
+            let cause = outcome_of(ended).err();
+            if error.as_ref().is_none_or(JobError::is_consequence) {
+                error = cause.or(error);
+            }
+        }
+        while let Some(oldest) = self.in_flight.pop_front() {
+            let settled = oldest.committed.await.unwrap_or(Err(JobError::Stopped));
+            if error.is_none() {
+                error = settled.err();
+            }
+        }
+        match error {
+            Some(error) => Err(error),
+            None => outcome,
+        }
+    }
+
+    /// An epoch, if there is something to commit.
+    async fn regular_epoch(&mut self) -> Result<(), JobError> {
+        if self.activity.changes() == self.committed_activity {
+            return Ok(());
+        }
+        self.epoch(Barrier { epoch: self.epoch + 1, last: false }, false).await
+    }
+
     /// One epoch: barrier out, parts in, record to the committer.
     async fn epoch(&mut self, barrier: Barrier, finished: bool) -> Result<(), JobError> {
-        self.committed_activity = self.activity.load(Ordering::Relaxed);
+        self.committed_activity = self.activity.barrier();
         for sender in &self.barriers {
             // A task that has gone has said why in its report.
             if sender.send(barrier).await.is_err() {
@@ -269,11 +237,14 @@ impl Job {
         }
         let mut parts = Vec::with_capacity(self.tasks);
         while parts.len() < self.tasks {
-            match self.reports.recv().await {
-                Some(Report::Part(part)) => parts.push(*part),
-                Some(Report::Ended) => self.ended += 1,
-                Some(Report::Failed(error)) => return Err(error),
-                None => return Err(JobError::Stopped),
+            tokio::select! {
+                biased;
+                report = self.reports.recv() => match report {
+                    Some(Report::Part(part)) => parts.push(*part),
+                    Some(Report::Ended) => self.ended += 1,
+                    None => return Err(JobError::Stopped),
+                },
+                error = failed(&mut self.running) => return Err(error),
             }
         }
         self.epoch = barrier.epoch;
@@ -291,17 +262,7 @@ impl Job {
             gathered.flushed.dirty.push(file);
             gathered.flushed.dirty_dirs.push(dir);
         }
-        let mut span = match gathered.counts.trace {
-            Some(parent) => self.wiring.spans.start(spans::COMMIT).parent(parent).start(),
-            None => self.wiring.spans.suppressed().start(spans::COMMIT).root().start(),
-        };
-        if span.is_recording() {
-            span.set_attribute(attributes::AGENT, self.agent.clone());
-            span.set_attribute(attributes::COMPONENT, "state-store");
-            span.set_attribute(attributes::EPOCH, to_i64(self.epoch));
-            span.set_attribute(attributes::ROWS_OUT, to_i64(gathered.counts.rows_out));
-            span.set_attribute(attributes::BYTES, to_i64(gathered.counts.bytes_out));
-        }
+        let span = self.commit_span(&gathered);
         let record = CommitRecord {
             agent: self.agent.clone(),
             generation: self.generation,
@@ -319,8 +280,29 @@ impl Job {
         }
         let committed = self.wiring.committer.submit(request).await?;
         let (epoch, counts) = (self.epoch, gathered.counts);
-        self.in_flight.push_back(InFlight { committed, epoch, counts, live_files, finished, span });
+        self.in_flight.push_back(InFlight { committed, epoch, counts, live_files, span });
         Ok(())
+    }
+
+    /// The span of an epoch's commit: below the first span that wrote something, or the first batch if none did, and
+    /// linked to the others.
+    fn commit_span(&self, gathered: &Gathered) -> ActiveSpan {
+        let Gathered { flushed, counts, .. } = gathered;
+        let traces = if flushed.traces.is_empty() { &counts.batch_traces } else { &flushed.traces };
+        let Some((first, others)) = traces.split_first() else {
+            return self.wiring.spans.suppressed().start(spans::COMMIT).root().start();
+        };
+        let builder = self.wiring.spans.start(spans::COMMIT).parent(*first);
+        let mut span = others.iter().fold(builder, |builder, other| builder.link(*other)).start();
+        if span.is_recording() {
+            span.set_attribute(attributes::AGENT, self.agent.clone());
+            span.set_attribute(attributes::COMPONENT, "state-store");
+            span.set_attribute(attributes::EPOCH, self.epoch);
+            span.set_attribute(attributes::ROWS, counts.rows_in);
+            span.set_attribute(attributes::ROWS_OUT, counts.rows_out);
+            span.set_attribute(attributes::BYTES, counts.bytes_out);
+        }
+        span
     }
 
     async fn write_snapshot(
@@ -329,8 +311,14 @@ impl Job {
     ) -> Result<(String, Arc<dyn sabot_store::DiskFile>, std::path::PathBuf), JobError> {
         loop {
             match self.wiring.store.write_snapshot(&self.agent, self.generation, self.epoch, sections) {
-                Err(sabot_store::StoreError::DiskFull { .. }) => tokio::time::sleep(Duration::from_millis(200)).await,
-                outcome => return Ok(outcome?),
+                Err(sabot_store::StoreError::DiskFull { .. }) => {
+                    self.stats.set_disk_full(true);
+                    tokio::time::sleep(DISK_FULL_RETRY).await;
+                }
+                outcome => {
+                    self.stats.set_disk_full(false);
+                    return Ok(outcome?);
+                }
             }
         }
     }
@@ -347,19 +335,18 @@ impl Job {
             done.span.record_error(&error, error.kind());
             return Err(error);
         }
+        let trace = done.span.is_recording().then(|| done.span.context());
         drop(done.span);
         let durable = (self.generation, done.epoch);
         self.wiring.store.retain_snapshots(&self.agent, &done.live_files, durable)?;
-        self.count(&done.counts, done.epoch);
-        if let Some(on_commit) = self.on_commit.clone() {
-            let finished = done.finished;
-            let outcome = tokio::task::spawn_blocking(move || on_commit(finished)).await;
-            outcome.map_err(|panicked| JobError::operator("after commit", panicked))??;
-        }
-        Ok(())
+        self.count(&done.counts, done.epoch, trace);
+        let Some(on_commit) = self.on_commit.clone() else { return Ok(()) };
+        let (spans, clock) = (self.wiring.spans.clone(), SharedClock::clone(&self.wiring.clock));
+        let committed = Committed { spans, trace, clock };
+        insist("after commit", &self.stats, move || on_commit(&committed)).await
     }
 
-    fn count(&self, counts: &Counts, epoch: u64) {
+    fn count(&self, counts: &Counts, epoch: u64, trace: Option<TraceContext>) {
         let (stats, metrics) = (&self.stats, &self.metrics);
         let relaxed = Ordering::Relaxed;
         stats.rows_in.fetch_add(counts.rows_in, relaxed);
@@ -372,19 +359,55 @@ impl Job {
         stats.active_nanos.store(u64::try_from(active.as_nanos()).unwrap_or(u64::MAX), relaxed);
         metrics.processed.add(counts.rows_in);
         metrics.batches.add(counts.batches);
-        metrics.lag.set(crate::chain::to_f64(stats.lag_events.load(relaxed)));
         if let (Some(watermark), newest) = (stats.watermark_micros(), stats.newest_event_time.load(relaxed)) {
             let lag = u64::try_from(newest.saturating_sub(watermark)).unwrap_or(0);
             metrics.watermark_lag.set(crate::chain::to_f64(lag) / 1e6);
         }
         if let Some(arrived) = counts.oldest_arrival {
             let latency = self.wiring.clock.now().since(arrived).as_secs_f64();
-            match counts.trace {
+            match trace {
                 Some(trace) => metrics.latency.observe_with_exemplar(latency, trace),
                 None => metrics.latency.observe(latency),
             }
         }
     }
+}
+
+/// Runs blocking work, again and again while the disk is full.
+async fn insist(
+    what: &'static str,
+    stats: &JobStats,
+    work: impl Fn() -> Result<(), JobError> + Send + Sync + 'static,
+) -> Result<(), JobError> {
+    let work = Arc::new(work);
+    loop {
+        let attempt = Arc::clone(&work);
+        let outcome = tokio::task::spawn_blocking(move || attempt()).await;
+        match outcome.map_err(|panicked| JobError::operator(what, panicked))? {
+            Err(error) if error.is_disk_full() => {
+                stats.set_disk_full(true);
+                tokio::time::sleep(DISK_FULL_RETRY).await;
+            }
+            outcome => {
+                stats.set_disk_full(false);
+                return outcome;
+            }
+        }
+    }
+}
+
+/// Waits for a task that fails; for ever when none does.
+async fn failed(running: &mut JoinSet<Result<(), JobError>>) -> JobError {
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = outcome_of(ended) {
+            return error;
+        }
+    }
+    std::future::pending().await
+}
+
+fn outcome_of(ended: Result<Result<(), JobError>, tokio::task::JoinError>) -> Result<(), JobError> {
+    ended.unwrap_or_else(|panicked| Err(JobError::operator("task", panicked)))
 }
 
 /// Waits for the oldest epoch in flight; for ever when there is none.
@@ -396,51 +419,5 @@ async fn settled(in_flight: &mut VecDeque<InFlight>) -> (InFlight, Result<(), Jo
     match in_flight.pop_front() {
         Some(oldest) => (oldest, outcome),
         None => std::future::pending().await,
-    }
-}
-
-/// The parts of an epoch put together.
-#[derive(Default)]
-struct Gathered {
-    position: Position,
-    sections: Vec<Section>,
-    live: BTreeSet<String>,
-    flushed: Flushed,
-    counts: Counts,
-}
-
-impl Gathered {
-    fn from_parts(parts: Vec<Part>) -> Self {
-        let mut all = Self::default();
-        for part in parts {
-            let task = part.task;
-            let named = |name: &str| format!("{task}.{name}");
-            if let Some(position) = part.position {
-                all.position.inputs.extend(position.inputs);
-                all.position.extra = position.extra.or(all.position.extra);
-            }
-            all.live.extend(part.live.iter().map(|name| named(name)));
-            all.sections.extend(part.sections.into_iter().map(|s| Section { name: named(&s.name), ..s }));
-            all.flushed.streams.extend(part.flushed.streams);
-            all.flushed.outputs.extend(part.flushed.outputs);
-            all.flushed.files.extend(part.flushed.files);
-            all.flushed.dirty.extend(part.flushed.dirty);
-            all.flushed.dirty_dirs.extend(part.flushed.dirty_dirs);
-            all.counts.add(&part.counts);
-        }
-        all
-    }
-}
-
-impl Counts {
-    fn add(&mut self, other: &Self) {
-        self.rows_in += other.rows_in;
-        self.rows_out += other.rows_out;
-        self.late += other.late;
-        self.dead += other.dead;
-        self.batches += other.batches;
-        self.bytes_out += other.bytes_out;
-        self.oldest_arrival = [self.oldest_arrival, other.oldest_arrival].into_iter().flatten().min();
-        self.trace = other.trace.or(self.trace);
     }
 }

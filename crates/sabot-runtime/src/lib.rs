@@ -12,6 +12,7 @@
 //! Invariants: every queue is bounded and a full one blocks its producer; nothing here takes a lock per row; a barrier
 //! never overtakes a batch; a row's lateness is decided at its source, before any exchange.
 
+mod activity;
 mod chain;
 mod committer;
 mod envelope;
@@ -27,14 +28,16 @@ mod stats;
 mod task;
 mod workers;
 
-pub use chain::Chain;
+pub use chain::{Chain, ChainContext};
 pub use committer::Committer;
 pub use envelope::{Envelope, Lateness, Route};
 pub use error::JobError;
-pub use job::{Exchanged, Job, JobHandle, JobOptions, JobSpec, OnCommit, StageSpec, Wiring, source_extra};
+pub use job::{
+    BeforeFinish, Committed, Exchanged, Job, JobHandle, JobOptions, JobSpec, OnCommit, StageSpec, Wiring, source_extra,
+};
 pub use metrics::{JobMetrics, describe};
 pub use operator::{Emitter, Operator, Snapshot};
-pub use sink::{Flushed, Sink};
+pub use sink::{Flushed, Sink, SinkTracer};
 pub use source::{Position, Source, SourcePoll};
 pub use stats::{JobState, JobStats, OperatorStats};
 pub use workers::Workers;

@@ -3,6 +3,9 @@
 use sabot_common::registry::{self, Metric, MetricKind, Unit};
 use sabot_telemetry::{Counter, Gauge, Histogram, MetricDesc, Registry};
 
+use crate::JobError;
+use crate::operator::COMPONENT;
+
 /// A registered metric as the telemetry layer describes it.
 pub fn describe(metric: &Metric) -> MetricDesc {
     let unit = match metric.unit {
@@ -29,6 +32,7 @@ pub fn describe(metric: &Metric) -> MetricDesc {
 /// The metrics of one job, bound to its labels.
 #[derive(Clone, Debug)]
 pub struct JobMetrics {
+    registry: Registry,
     pub(crate) processed: Counter,
     pub(crate) processing: Histogram,
     pub(crate) batch_rows: Histogram,
@@ -37,11 +41,9 @@ pub struct JobMetrics {
     pub(crate) dropped_dead: Counter,
     pub(crate) windows: Counter,
     pub(crate) watermark_lag: Gauge,
-    pub(crate) lag: Gauge,
     pub(crate) backpressure: Counter,
     pub(crate) latency: Histogram,
     pub(crate) batches: Counter,
-    pub(crate) failures: Counter,
 }
 
 impl JobMetrics {
@@ -57,11 +59,15 @@ impl JobMetrics {
             dropped_dead: registry.counter(&describe(&registry::EVENTS_DROPPED), &[stream, agent, "malformed"]),
             windows: registry.counter(&describe(&registry::WINDOW_TRIGGERS), &[agent, "tumbling"]),
             watermark_lag: registry.gauge(&describe(&registry::WATERMARK_LAG), &stream_agent),
-            lag: registry.gauge(&describe(&registry::CONSUMER_LAG), &stream_agent),
-            backpressure: registry.counter(&describe(&registry::BACKPRESSURE), &[agent]),
+            backpressure: registry.counter(&describe(&registry::BACKPRESSURE), &[&format!("{agent}/exchange")]),
             latency: registry.histogram(&describe(&registry::END_TO_END_LATENCY), &stream_agent),
             batches: registry.counter(&describe(&registry::BATCHES_COMPLETED), &[agent, "completed"]),
-            failures: registry.counter(&describe(&registry::ERRORS), &[agent, "job"]),
+            registry: registry.clone(),
         }
+    }
+
+    /// Counts a failure of a kind.
+    pub(crate) fn failed(&self, error: &JobError) {
+        self.registry.counter(&describe(&registry::ERRORS), &[COMPONENT, error.kind()]).add(1);
     }
 }

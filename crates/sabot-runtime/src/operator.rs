@@ -1,14 +1,26 @@
 //! The contract of an operator: rows, watermarks and the end go in; rows come out; state can be taken and given back.
 
+use std::sync::Arc;
+
+use sabot_common::registry::attributes;
 use sabot_store::Section;
 use sabot_telemetry::{ActiveSpan, Spans, TraceContext};
 
+use crate::sink::MAX_TRACES;
 use crate::{Envelope, JobError};
+
+/// The part of Sabot that most work of an agent belongs to.
+pub(crate) const COMPONENT: &str = "stream-processor";
 
 /// One step of a chain. Synchronous and single-threaded: it owns its state and never waits.
 pub trait Operator: Send {
     /// Name of its spans and its line in status output.
     fn name(&self) -> &'static str;
+
+    /// The part of Sabot its spans are filed under.
+    fn component(&self) -> &'static str {
+        COMPONENT
+    }
 
     /// Takes in rows.
     fn process(&mut self, input: Envelope, out: &mut Emitter<'_>) -> Result<(), JobError>;
@@ -48,8 +60,12 @@ pub struct Snapshot {
 pub struct Emitter<'a> {
     pub(crate) out: &'a mut Vec<Envelope>,
     pub(crate) spans: &'a Spans,
+    pub(crate) agent: &'a Arc<str>,
     pub(crate) span: Option<TraceContext>,
     pub(crate) windows_fired: u64,
+    /// Spans other than the operator's own under which rows left, the first few: the next operator's span is linked to
+    /// them.
+    pub(crate) under: Vec<TraceContext>,
 }
 
 impl Emitter<'_> {
@@ -66,16 +82,30 @@ impl Emitter<'_> {
         self.start_span_linked(name, &[])
     }
 
-    /// Starts a span under the operator's own, with links to other spans that contributed.
+    /// Starts a span under the operator's own, with links to other spans that contributed. Where there is no batch, as
+    /// when a watermark comes alone, it hangs below the newest of those.
     pub fn start_span_linked(&self, name: &'static str, links: &[TraceContext]) -> ActiveSpan {
-        let Some(parent) = self.span else { return self.spans.suppressed().start(name).root().start() };
+        let Some(parent) = self.span.or_else(|| links.last().copied()) else {
+            return self.spans.suppressed().start(name).root().start();
+        };
         let builder = self.spans.start(name).parent(parent);
-        links.iter().fold(builder, |builder, link| builder.link(*link)).start()
+        let others = links.iter().filter(|link| **link != parent);
+        let mut span = others.fold(builder, |builder, link| builder.link(*link)).start();
+        if span.is_recording() {
+            span.set_attribute(attributes::AGENT, Arc::clone(self.agent));
+        }
+        span
     }
 
     /// The context under which rows are emitted, when it is not the operator's own span.
     pub fn emit_under(&mut self, envelope: Envelope, context: Option<TraceContext>) {
         let own = self.span;
+        if let Some(context) = context
+            && self.under.len() < MAX_TRACES
+            && self.under.last() != Some(&context)
+        {
+            self.under.push(context);
+        }
         self.span = context.or(own);
         self.emit(envelope);
         self.span = own;

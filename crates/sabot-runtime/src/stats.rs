@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use crate::WATERMARK_NONE;
+use crate::{Source, WATERMARK_NONE};
 
 /// Counters of one job. Writers are its tasks; readers are status pages.
 #[derive(Debug)]
@@ -20,23 +20,28 @@ pub struct JobStats {
     pub errors: AtomicU64,
     /// Bytes written to outputs.
     pub bytes_out: AtomicU64,
-    /// Committed rows not read yet.
-    pub lag_events: AtomicU64,
-    /// Lowest watermark, microseconds.
-    pub watermark: AtomicI64,
     /// Newest event time, microseconds.
     pub newest_event_time: AtomicI64,
     /// Last committed epoch.
     pub epoch: AtomicU64,
     /// Nanoseconds from the job's start to its last commit.
     pub active_nanos: AtomicU64,
-    /// Millionths of a bounded source given; `u64::MAX` when unknown.
-    pub progress_ppm: AtomicU64,
     /// Memory held by operator state.
     pub state_bytes: AtomicU64,
-    /// One per operator of the chain, in order, then the sink.
+    /// One per operator of the chain, in order.
     pub operators: Vec<OperatorStats>,
+    /// One per source task.
+    sources: Vec<SourceStats>,
     state: Mutex<(JobState, Option<String>)>,
+}
+
+/// Where one source task stands.
+#[derive(Debug)]
+struct SourceStats {
+    lag_events: AtomicU64,
+    watermark: AtomicI64,
+    /// Millionths of a bounded source given; `u64::MAX` when unknown.
+    progress_ppm: AtomicU64,
 }
 
 /// Counters of one operator.
@@ -89,8 +94,13 @@ impl JobState {
 }
 
 impl JobStats {
-    /// Fresh counters for a chain with these operators.
-    pub fn new(operators: &[&'static str]) -> Self {
+    /// Fresh counters for a job of this many source tasks whose chains have these operators.
+    pub fn new(operators: &[&'static str], sources: usize) -> Self {
+        let source = |_| SourceStats {
+            lag_events: AtomicU64::new(0),
+            watermark: AtomicI64::new(WATERMARK_NONE),
+            progress_ppm: AtomicU64::new(u64::MAX),
+        };
         let operator = |name: &&'static str| OperatorStats {
             name,
             rows_in: AtomicU64::new(0),
@@ -104,14 +114,12 @@ impl JobStats {
             dead: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
-            lag_events: AtomicU64::new(0),
-            watermark: AtomicI64::new(WATERMARK_NONE),
             newest_event_time: AtomicI64::new(WATERMARK_NONE),
             epoch: AtomicU64::new(0),
             active_nanos: AtomicU64::new(0),
-            progress_ppm: AtomicU64::new(u64::MAX),
             state_bytes: AtomicU64::new(0),
             operators: operators.iter().map(operator).collect(),
+            sources: (0..sources).map(source).collect(),
             state: Mutex::new((JobState::Waiting, None)),
         }
     }
@@ -131,16 +139,49 @@ impl JobStats {
         }
     }
 
-    /// The share of a bounded source given so far.
-    #[expect(clippy::cast_precision_loss, reason = "millionths fit exactly")]
-    pub fn progress(&self) -> Option<f64> {
-        let ppm = self.progress_ppm.load(Ordering::Relaxed);
-        (ppm != u64::MAX).then_some(ppm as f64 / 1e6)
+    /// The disk has become full, or has room again. Neither changes a state other than running and disk full.
+    pub(crate) fn set_disk_full(&self, full: bool) {
+        let (from, to) =
+            if full { (JobState::Running, JobState::DiskFull) } else { (JobState::DiskFull, JobState::Running) };
+        if let Ok(mut current) = self.state.lock()
+            && current.0 == from
+        {
+            current.0 = to;
+            if full {
+                tracing::warn!("the disk is full: writing waits until there is room");
+            }
+        }
     }
 
-    /// The watermark, once there is one and until the source has ended.
+    /// Where a source task stands.
+    pub(crate) fn note_source(&self, task: usize, source: &dyn Source, watermark: i64) {
+        let Some(stats) = self.sources.get(task) else { return };
+        stats.lag_events.store(source.lag_events(), Ordering::Relaxed);
+        stats.watermark.store(watermark, Ordering::Relaxed);
+        if let Some(newest) = source.newest_event_time() {
+            self.newest_event_time.fetch_max(newest, Ordering::Relaxed);
+        }
+        if let Some(progress) = source.progress() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
+            stats.progress_ppm.store((progress.clamp(0.0, 1.0) * 1e6) as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Committed rows not read yet.
+    pub fn lag_events(&self) -> u64 {
+        self.sources.iter().map(|source| source.lag_events.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The share of a bounded source given so far: that of the task that is furthest behind.
+    #[expect(clippy::cast_precision_loss, reason = "millionths fit exactly")]
+    pub fn progress(&self) -> Option<f64> {
+        let least = self.sources.iter().map(|source| source.progress_ppm.load(Ordering::Relaxed)).min()?;
+        (least != u64::MAX).then_some(least as f64 / 1e6)
+    }
+
+    /// The lowest watermark, once there is one and until the sources have ended.
     pub fn watermark_micros(&self) -> Option<i64> {
-        let watermark = self.watermark.load(Ordering::Relaxed);
-        (watermark != WATERMARK_NONE && watermark != crate::WATERMARK_END).then_some(watermark)
+        let lowest = self.sources.iter().map(|source| source.watermark.load(Ordering::Relaxed)).min()?;
+        (lowest != WATERMARK_NONE && lowest != crate::WATERMARK_END).then_some(lowest)
     }
 }

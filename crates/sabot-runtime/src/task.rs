@@ -1,24 +1,26 @@
 //! One task of a job: reads its input, pushes it through its chain, writes what comes out, answers barriers.
+//!
+//! A task ends after the last barrier, with an error, or as soon as its job is gone; it never outlives its job.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sabot_common::clock::Timestamp;
-use sabot_common::registry::{attributes, spans};
 use sabot_store::Section;
-use sabot_telemetry::{Spans, TraceContext};
+use sabot_telemetry::TraceContext;
 use tokio::sync::{mpsc, watch};
 
-use crate::chain::{Chain, to_i64};
+use crate::activity::Activity;
+use crate::chain::{Chain, to_f64};
 use crate::exchange::{Message, Received, Receiver, Sender};
+use crate::sink::MAX_TRACES;
 use crate::{
-    Envelope, Flushed, JobError, JobState, JobStats, Position, Route, Sink, Source, SourcePoll, WATERMARK_END,
+    Envelope, Flushed, JobError, JobStats, Position, Route, Sink, Source, SourcePoll, WATERMARK_END, WATERMARK_NONE,
 };
 
 /// Pause before a write is tried again on a full disk.
-const DISK_FULL_RETRY: Duration = Duration::from_millis(200);
+pub(crate) const DISK_FULL_RETRY: Duration = Duration::from_millis(200);
 /// Longest wait for a commit before looking again; only a guard, commits wake the source.
 const COMMIT_POLL: Duration = Duration::from_secs(1);
 
@@ -37,8 +39,6 @@ pub(crate) enum Report {
     Part(Box<Part>),
     /// Its source has nothing more.
     Ended,
-    /// It cannot go on.
-    Failed(JobError),
 }
 
 /// A task's part of an epoch.
@@ -64,8 +64,8 @@ pub(crate) struct Counts {
     pub(crate) bytes_out: u64,
     /// Oldest arrival of the epoch's rows.
     pub(crate) oldest_arrival: Option<Timestamp>,
-    /// The newest span that wrote something.
-    pub(crate) trace: Option<TraceContext>,
+    /// Spans of its batches, the first few.
+    pub(crate) batch_traces: Vec<TraceContext>,
 }
 
 /// Where a task's rows come from.
@@ -79,6 +79,7 @@ pub(crate) struct SourceInput {
     pub(crate) source: Box<dyn Source>,
     pub(crate) barriers: mpsc::Receiver<Barrier>,
     pub(crate) commits: watch::Receiver<u64>,
+    pub(crate) watermark: i64,
 }
 
 /// One task.
@@ -87,13 +88,18 @@ pub(crate) struct Task {
     pub(crate) input: Input,
     pub(crate) chain: Chain,
     pub(crate) exchange: Option<Sender>,
-    pub(crate) sinks: BTreeMap<Route, Box<dyn Sink>>,
+    pub(crate) outputs: Outputs,
     pub(crate) reports: mpsc::Sender<Report>,
-    /// Grows whenever something happened that a barrier should make durable.
-    pub(crate) activity: Arc<AtomicU64>,
-    pub(crate) spans: Spans,
     pub(crate) counts: Counts,
-    pub(crate) watermark: i64,
+}
+
+/// The sinks of a task.
+pub(crate) struct Outputs {
+    pub(crate) sinks: BTreeMap<Route, Box<dyn Sink>>,
+    pub(crate) stats: Arc<JobStats>,
+    pub(crate) activity: Arc<Activity>,
+    /// Closed when the job is gone.
+    pub(crate) reports: mpsc::Sender<Report>,
 }
 
 enum Event {
@@ -104,26 +110,17 @@ enum Event {
 
 impl Task {
     /// Runs until the last barrier or a failure.
-    pub(crate) async fn run(mut self) {
-        if let Err(error) = self.work().await
-            && self.reports.send(Report::Failed(error)).await.is_err()
-        {
-            tracing::debug!("a task failed after its job had gone");
-        }
-    }
-
-    async fn work(&mut self) -> Result<(), JobError> {
+    pub(crate) async fn run(mut self) -> Result<(), JobError> {
         let mut out = Vec::new();
         loop {
             match self.next().await? {
-                Event::Rows(mut rows, watermark) => {
-                    self.note_input(&rows);
-                    self.chain.push(&mut rows, watermark, &mut out)?;
+                Event::Rows(rows, watermark) => {
+                    self.push(rows, watermark, &mut out)?;
                     self.deliver(&mut out).await?;
                     if let (Some(watermark), Some(exchange)) = (watermark, &mut self.exchange) {
                         exchange.broadcast(|| Message::Watermark(watermark)).await?;
                     }
-                    self.activity.fetch_add(1, Ordering::Relaxed);
+                    self.outputs.activity.changed();
                     // A batch can take milliseconds: let the other tasks of this thread have their turn.
                     tokio::task::consume_budget().await;
                 }
@@ -133,7 +130,7 @@ impl Task {
                     if let Some(exchange) = &mut self.exchange {
                         exchange.broadcast(|| Message::End).await?;
                     }
-                    self.activity.fetch_add(1, Ordering::Relaxed);
+                    self.outputs.activity.changed();
                     if matches!(self.input, Input::Source(_)) {
                         report(&self.reports, Report::Ended).await?;
                     }
@@ -150,7 +147,7 @@ impl Task {
 
     async fn next(&mut self) -> Result<Event, JobError> {
         match &mut self.input {
-            Input::Source(input) => next_of_source(input, &mut self.watermark).await,
+            Input::Source(input) => input.next().await,
             Input::Exchange(receiver) => Ok(match receiver.next().await? {
                 Received::Rows(envelope) => Event::Rows(vec![envelope], None),
                 Received::Watermark(watermark) => Event::Rows(Vec::new(), Some(watermark)),
@@ -160,21 +157,48 @@ impl Task {
         }
     }
 
+    /// Pushes rows through the chain. What is counted per batch is counted where rows come in, and there alone.
+    fn push(&mut self, mut rows: Vec<Envelope>, mark: Option<i64>, out: &mut Vec<Envelope>) -> Result<(), JobError> {
+        let Input::Source(input) = &self.input else {
+            return self.chain.push(&mut rows, mark, out).map(drop);
+        };
+        self.chain.context().stats.note_source(self.index, input.source.as_ref(), input.watermark);
+        let main: u64 = rows.iter().filter(|row| row.route == Route::Main).map(Envelope::rows).sum();
+        self.note_input(&rows);
+        let start = self.chain.context().clock.monotonic();
+        let trace = self.chain.push(&mut rows, mark, out)?;
+        if let Some(trace) = trace
+            && self.counts.batch_traces.len() < MAX_TRACES
+        {
+            self.counts.batch_traces.push(trace);
+        }
+        if main > 0 {
+            let context = self.chain.context();
+            let took = context.clock.monotonic().saturating_sub(start).as_secs_f64();
+            context.metrics.batch_rows.observe(to_f64(main));
+            match trace {
+                Some(trace) => context.metrics.processing.observe_with_exemplar(took, trace),
+                None => context.metrics.processing.observe(took),
+            }
+        }
+        Ok(())
+    }
+
     fn note_input(&mut self, rows: &[Envelope]) {
-        let Input::Source(input) = &self.input else { return };
+        let metrics = &self.chain.context().metrics;
         for envelope in rows {
             let count = envelope.rows();
             match envelope.route {
                 Route::Late => {
                     self.counts.late += count;
-                    self.chain.metrics().late.add(count);
-                    if !self.sinks.contains_key(&Route::Late) {
-                        self.chain.metrics().dropped_late.add(count);
+                    metrics.late.add(count);
+                    if !self.outputs.sinks.contains_key(&Route::Late) {
+                        metrics.dropped_late.add(count);
                     }
                 }
                 Route::Dead => {
                     self.counts.dead += count;
-                    self.chain.metrics().dropped_dead.add(count);
+                    metrics.dropped_dead.add(count);
                     continue;
                 }
                 Route::Main => {}
@@ -184,21 +208,10 @@ impl Task {
         self.counts.batches += u64::from(!rows.is_empty());
         let oldest = rows.iter().map(|envelope| envelope.arrived_at).min();
         self.counts.oldest_arrival = [self.counts.oldest_arrival, oldest].into_iter().flatten().min();
-        let stats = self.chain.stats();
-        stats.lag_events.store(input.source.lag_events(), Ordering::Relaxed);
-        stats.watermark.store(self.watermark, Ordering::Relaxed);
-        if let Some(newest) = input.source.newest_event_time() {
-            stats.newest_event_time.fetch_max(newest, Ordering::Relaxed);
-        }
-        if let Some(progress) = input.source.progress() {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
-            stats.progress_ppm.store((progress.clamp(0.0, 1.0) * 1e6) as u64, Ordering::Relaxed);
-        }
     }
 
     /// Hands rows on: to the owners of their keys, or to the sink of their route.
     async fn deliver(&mut self, out: &mut Vec<Envelope>) -> Result<(), JobError> {
-        let stats = Arc::clone(self.chain.stats());
         for envelope in out.drain(..) {
             if envelope.route == Route::Main
                 && let Some(exchange) = &mut self.exchange
@@ -206,13 +219,10 @@ impl Task {
                 exchange.rows(envelope).await?;
                 continue;
             }
-            let Some(sink) = self.sinks.get_mut(&envelope.route) else { continue };
-            let bytes = write(sink.as_mut(), &envelope, &self.spans, &stats).await?;
-            self.counts.bytes_out += bytes;
-            self.counts.trace = envelope.trace.or(self.counts.trace);
             if envelope.route == Route::Main {
                 self.counts.rows_out += envelope.rows();
             }
+            self.counts.bytes_out += self.outputs.write(&envelope).await?;
         }
         Ok(())
     }
@@ -226,17 +236,9 @@ impl Task {
             Input::Exchange(_) => None,
         };
         let snapshot = self.chain.snapshot()?;
-        let stats = Arc::clone(self.chain.stats());
-        let mut flushed = Flushed::default();
-        for sink in self.sinks.values_mut() {
-            let part = flush(sink.as_mut(), &stats).await?;
-            flushed.streams.extend(part.streams);
-            flushed.outputs.extend(part.outputs);
-            flushed.files.extend(part.files);
-            flushed.dirty.extend(part.dirty);
-            flushed.dirty_dirs.extend(part.dirty_dirs);
-        }
-        let counts = std::mem::take(&mut self.counts);
+        let flushed = self.outputs.flush().await?;
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.bytes_out += flushed.bytes;
         let (sections, live) = (snapshot.sections, snapshot.live);
         let part = Part { task: self.index, position, sections, live, flushed, counts };
         tracing::trace!(epoch = barrier.epoch, task = self.index, "barrier answered");
@@ -248,92 +250,112 @@ async fn report(reports: &mpsc::Sender<Report>, report: Report) -> Result<(), Jo
     reports.send(report).await.map_err(|_closed| JobError::Stopped)
 }
 
-async fn next_of_source(input: &mut SourceInput, watermark: &mut i64) -> Result<Event, JobError> {
-    loop {
-        // Barriers first: a busy source must not keep an epoch open.
-        if let Ok(barrier) = input.barriers.try_recv() {
-            return Ok(Event::Barrier(barrier));
+impl SourceInput {
+    async fn next(&mut self) -> Result<Event, JobError> {
+        loop {
+            // Barriers first: a busy source must not keep an epoch open, and one whose job is gone must not go on.
+            match self.barriers.try_recv() {
+                Ok(barrier) => return Ok(Event::Barrier(barrier)),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(JobError::Stopped),
+                Err(mpsc::error::TryRecvError::Empty) => {}
+            }
+            self.commits.mark_unchanged();
+            let wait = match self.source.poll()? {
+                SourcePoll::Rows(rows) => return Ok(Event::Rows(rows, self.raised())),
+                SourcePoll::End if self.watermark != WATERMARK_END => {
+                    self.watermark = WATERMARK_END;
+                    return Ok(Event::End);
+                }
+                SourcePoll::End => None,
+                SourcePoll::WaitFor(pause) => Some(pause),
+                SourcePoll::WaitForCommit => match self.raised() {
+                    Some(reached) => return Ok(Event::Rows(Vec::new(), Some(reached))),
+                    None => match self.commit_or_barrier().await? {
+                        Some(barrier) => return Ok(Event::Barrier(barrier)),
+                        None => continue,
+                    },
+                },
+            };
+            let barrier = match wait {
+                None => Ok(self.barriers.recv().await),
+                Some(pause) => tokio::time::timeout(pause, self.barriers.recv()).await,
+            };
+            match barrier {
+                Ok(barrier) => return barrier.map(Event::Barrier).ok_or(JobError::Stopped),
+                Err(_pause_is_over) => {}
+            }
         }
-        input.commits.mark_unchanged();
-        let wait = match input.source.poll()? {
-            SourcePoll::Rows(rows) => {
-                let reached = input.source.watermark();
-                let raised = (reached > *watermark && reached != WATERMARK_END).then_some(reached);
-                *watermark = raised.unwrap_or(*watermark);
-                return Ok(Event::Rows(rows, raised));
-            }
-            SourcePoll::End if *watermark != WATERMARK_END => {
-                *watermark = WATERMARK_END;
-                return Ok(Event::End);
-            }
-            SourcePoll::End => None,
-            SourcePoll::WaitFor(pause) => Some(pause),
-            SourcePoll::WaitForCommit => {
-                let reached = input.source.watermark();
-                if reached > (*watermark) && reached != WATERMARK_END {
-                    *watermark = reached;
-                    return Ok(Event::Rows(Vec::new(), Some(reached)));
-                }
-                tokio::select! {
-                    biased;
-                    barrier = input.barriers.recv() => return barrier.map(Event::Barrier).ok_or(JobError::Stopped),
-                    changed = tokio::time::timeout(COMMIT_POLL, input.commits.changed()) => {
-                        if matches!(changed, Ok(Err(_))) { return Err(JobError::Stopped); }
-                        continue;
-                    }
-                }
-            }
+    }
+
+    /// The source's watermark, if it has risen since the last time.
+    fn raised(&mut self) -> Option<i64> {
+        let reached = self.source.watermark();
+        let has_risen = reached > self.watermark && reached != WATERMARK_END && reached != WATERMARK_NONE;
+        has_risen.then(|| {
+            self.watermark = reached;
+            reached
+        })
+    }
+
+    async fn commit_or_barrier(&mut self) -> Result<Option<Barrier>, JobError> {
+        tokio::select! {
+            biased;
+            barrier = self.barriers.recv() => barrier.map(Some).ok_or(JobError::Stopped),
+            changed = tokio::time::timeout(COMMIT_POLL, self.commits.changed()) => match changed {
+                Ok(Err(_)) => Err(JobError::Stopped),
+                Ok(Ok(())) | Err(_) => Ok(None),
+            },
+        }
+    }
+}
+
+impl Outputs {
+    /// Writes to the sink of a route, if there is one; a full disk is waited out.
+    async fn write(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
+        let Some(sink) = self.sinks.get_mut(&envelope.route) else { return Ok(0) };
+        let bytes = match sink.write(envelope) {
+            Err(error) if error.is_disk_full() => self.insist(envelope).await?,
+            outcome => outcome?,
         };
-        let barrier = match wait {
-            None => Ok(input.barriers.recv().await),
-            Some(pause) => tokio::time::timeout(pause, input.barriers.recv()).await,
-        };
-        match barrier {
-            Ok(Some(barrier)) => return Ok(Event::Barrier(barrier)),
-            Ok(None) => return Err(JobError::Stopped),
-            Err(_pause_is_over) => {}
-        }
+        self.activity.wrote(bytes);
+        Ok(bytes)
     }
-}
 
-/// Writes with a span around it; a full disk is waited out.
-async fn write(sink: &mut dyn Sink, envelope: &Envelope, tracer: &Spans, stats: &JobStats) -> Result<u64, JobError> {
-    let mut span = match envelope.trace {
-        Some(parent) => tracer.start(sink.name()).parent(parent).start(),
-        None => tracer.suppressed().start(spans::SINK).root().start(),
-    };
-    loop {
-        match sink.write(envelope) {
-            Ok(bytes) => {
-                if span.is_recording() {
-                    span.set_attribute(attributes::ROWS, to_i64(envelope.rows()));
-                    span.set_attribute(attributes::BYTES, to_i64(bytes));
+    async fn insist(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
+        let Some(sink) = self.sinks.get_mut(&envelope.route) else { return Ok(0) };
+        loop {
+            wait_for_room(&self.stats, &self.reports).await?;
+            match sink.write(envelope) {
+                Err(error) if error.is_disk_full() => {}
+                outcome => {
+                    self.stats.set_disk_full(false);
+                    return outcome;
                 }
-                return Ok(bytes);
-            }
-            Err(error) if error.is_disk_full() => wait_for_room(stats).await,
-            Err(error) => {
-                span.record_error(&error, error.kind());
-                return Err(error);
             }
         }
     }
-}
 
-async fn flush(sink: &mut dyn Sink, stats: &JobStats) -> Result<Flushed, JobError> {
-    loop {
-        match sink.flush() {
-            Err(error) if error.is_disk_full() => wait_for_room(stats).await,
-            outcome => return outcome,
+    async fn flush(&mut self) -> Result<Flushed, JobError> {
+        let mut flushed = Flushed::default();
+        for sink in self.sinks.values_mut() {
+            let part = loop {
+                match sink.flush() {
+                    Err(error) if error.is_disk_full() => wait_for_room(&self.stats, &self.reports).await?,
+                    outcome => break outcome?,
+                }
+            };
+            flushed.append(part);
         }
+        self.stats.set_disk_full(false);
+        Ok(flushed)
     }
 }
 
-async fn wait_for_room(stats: &JobStats) {
-    if stats.state().0 != JobState::DiskFull {
-        stats.set_state(JobState::DiskFull, None);
-        tracing::warn!("the disk is full: writing waits until there is room");
+/// Waits a little for room on the disk; an error when the job has gone meanwhile.
+async fn wait_for_room(stats: &JobStats, reports: &mpsc::Sender<Report>) -> Result<(), JobError> {
+    stats.set_disk_full(true);
+    tokio::select! {
+        () = reports.closed() => Err(JobError::Stopped),
+        () = tokio::time::sleep(DISK_FULL_RETRY) => Ok(()),
     }
-    tokio::time::sleep(DISK_FULL_RETRY).await;
-    stats.set_state(JobState::Running, None);
 }

@@ -1,5 +1,7 @@
 //! Taking up a job where its last commit left it.
 
+use std::collections::BTreeSet;
+
 use sabot_store::{CommitRecord, Section, Store};
 use serde_json::{Value, json};
 
@@ -43,8 +45,15 @@ pub(super) fn recover(spec: &mut JobSpec, store: &Store) -> Result<Recovered, Jo
     let same_tasks = record.extra.get("tasks").and_then(Value::as_u64) == Some(tasks as u64);
     let second = spec.second.iter_mut().flat_map(|(_, stages)| stages);
     let stages = spec.first.iter_mut().map(|(_, stage)| stage).chain(second);
+    let mut orphans: BTreeSet<&str> = sections.iter().map(|section| section.name.as_str()).collect();
     for (index, stage) in stages.enumerate() {
+        orphans.retain(|name| !name.split_once('.').is_some_and(|(_, own)| stage.chain.owns(own)));
         stage.chain.restore(&sections_of(index, same_tasks, &sections), watermark)?;
+    }
+    if let Some(orphan) = orphans.first() {
+        let problem =
+            format!("state \"{orphan}\" belongs to no operator of this version; deploy it under another name");
+        return Err(JobError::operator("restore", problem));
     }
     // State of another number of tasks has been shared out anew; every task writes its part whole at the next barrier.
     let snapshots = if same_tasks { snapshots } else { SnapshotFiles::default() };
