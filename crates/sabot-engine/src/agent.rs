@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use sabot_common::clock::SharedClock;
-use sabot_common::config::{AgentConfig, BusinessMetric, LateTo, Output};
+use sabot_common::config::{AgentConfig, BusinessMetric, LateTo, Output, Retention};
 use sabot_runtime::exchange::Partitioner;
 use sabot_runtime::{
-    Chain, JobMetrics, JobOptions, JobSpec, JobStats, OnCommit, Operator, Route, Sink, Source, StageSpec,
+    BeforeFinish, Chain, ChainContext, JobMetrics, JobOptions, JobSpec, JobStats, OnCommit, Operator, Route, Sink,
+    SinkTracer, Source, StageSpec,
 };
 use sabot_sql::{Aggregation, Plan, Planner, Relation, Step};
 use sabot_store::{CommitRecord, Disk, Store, StreamKind, StreamSpec, Table, TableSpec};
@@ -17,7 +18,7 @@ use sabot_telemetry::{Registry, Spans};
 
 use crate::operator::{FilterProject, LookupJoin, Window, WindowSpec};
 use crate::partition::{GroupPartitioner, KeyHash, Ownership};
-use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, write_parquet};
+use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, apply_to, write_parquet};
 use crate::source::intake::Intake;
 use crate::source::lateness::LatenessRule;
 use crate::source::observe::Observer;
@@ -35,6 +36,8 @@ pub struct AgentPlan {
     input_partitions: u32,
     /// The input's columns, which late rows have.
     input: StreamSpec,
+    /// How long rows of its output streams stay, by stream.
+    retention: BTreeMap<String, Retention>,
 }
 
 /// What building an agent's job needs beside its plan.
@@ -68,9 +71,17 @@ impl AgentPlan {
         let input = streams.get(&plan.scan.relation).cloned().ok_or_else(|| {
             EngineError::declaration(&owner, format!("stream \"{}\" does not exist", plan.scan.relation))
         })?;
-        let planned = Self { config, input_partitions: input.partitions, input, plan };
+        let planned = Self { config, input_partitions: input.partitions, input, plan, retention: BTreeMap::new() };
         planned.check(&owner)?;
         Ok(planned)
+    }
+
+    /// The same with the retention that its output streams are declared with.
+    #[must_use]
+    pub fn with_retention(mut self, of_stream: impl Fn(&str) -> Option<Retention>) -> Self {
+        let named = [self.output_stream(), self.late_stream()].into_iter().flatten().map(|spec| spec.name);
+        self.retention = named.filter_map(|name| Some((name.clone(), of_stream(&name)?))).collect();
+        self
     }
 
     fn check(&self, owner: &str) -> Result<(), EngineError> {
@@ -107,10 +118,44 @@ impl AgentPlan {
         }
     }
 
-    /// Parallel instances that have something to do.
+    /// Parallel instances that have something to do. A partition of the output has one writer: behind an exchange that
+    /// is the instance that owns its keys; without one an instance keeps the partitions it reads apart only when their
+    /// number divides that of the output's. One file, one table and one group of rows have one writer.
     pub fn instances(&self) -> u32 {
-        let most = if self.plan.aggregation().is_some() { self.output_partitions() } else { self.input_partitions };
-        self.config.count.min(most).min(self.input_partitions).max(1)
+        let (inputs, outputs) = (self.input_partitions, self.output_partitions());
+        let wanted = self.config.count.min(inputs).min(outputs).max(1);
+        match self.plan.aggregation() {
+            Some(aggregation) if aggregation.key_count() == 0 => 1,
+            Some(_) => wanted,
+            None if outputs >= inputs => wanted,
+            None => (1..=wanted).rev().find(|count| outputs.is_multiple_of(*count)).unwrap_or(1),
+        }
+    }
+
+    /// What a user should know about a plan that is valid.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let (wanted, instances) = (self.config.count, self.instances());
+        if wanted > instances {
+            warnings.push(format!("count: {wanted} instances were asked for, {instances} have something to do"));
+        }
+        if matches!(self.config.output, Output::Console) {
+            let again = "rows since the last commit come again after a crash";
+            warnings.push(format!("output: console is at-least-once: {again}"));
+        }
+        if self.plan.aggregation().is_none() && self.output_partitions() < self.input_partitions {
+            let (from, to) = (self.input_partitions, self.output_partitions());
+            warnings.push(match &self.config.output {
+                Output::Table { key, .. } => format!(
+                    "output: rows come from {from} partitions; where two have the same key ({}) the one that is read \
+                     last stays; give stream \"{}\" that key, or one partition",
+                    key.columns().join(", "),
+                    self.plan.scan.relation
+                ),
+                _ => format!("output: rows of {from} partitions go to {to}; those of different ones are in no order"),
+            });
+        }
+        warnings
     }
 
     /// The stream its results go to, if they go to one that others can read.
@@ -134,7 +179,8 @@ impl AgentPlan {
     pub fn late_stream(&self) -> Option<StreamSpec> {
         let LateTo::Stream(name) = &self.config.late.to else { return None };
         let input = &self.input;
-        Some(StreamSpec { name: name.to_string(), retention: None, ..input.clone() })
+        let retention = self.retention.get(name.as_str()).copied();
+        Some(StreamSpec { name: name.to_string(), retention, ..input.clone() })
     }
 
     fn stream_spec(&self, name: &str, event_time: Option<String>, schema: SchemaRef) -> StreamSpec {
@@ -143,7 +189,7 @@ impl AgentPlan {
             partitions: self.output_partitions(),
             schema,
             event_time,
-            retention: None,
+            retention: self.retention.get(name).copied(),
             kind: StreamKind::Stream,
         }
     }
@@ -223,8 +269,9 @@ impl Builder<'_> {
         let metrics = JobMetrics::bind(&self.context.registry, &agent, &self.plan.plan.scan.relation);
         let first_names = names(&self.operators(before, None)?);
         let second_names = if exchanged { names(&self.operators(after, None)?) } else { Vec::new() };
-        let stats = Arc::new(JobStats::new(&[first_names.clone(), second_names].concat()));
-        let chain = |operators, first_stat| self.chain(operators, first_stat, &stats, &metrics);
+        let stats = Arc::new(JobStats::new(&[first_names.clone(), second_names].concat(), sources.len()));
+        let shared = self.chain_context(&stats, &metrics);
+        let chain = |operators, first_stat| Chain::new(operators, first_stat, shared.clone());
         let mut first: Vec<(Box<dyn Source>, StageSpec)> = Vec::new();
         let mut second = Vec::new();
         for (instance, source) in (0..instances).zip(sources) {
@@ -244,7 +291,8 @@ impl Builder<'_> {
         }
         let second = if exchanged { Some((self.partitioners(instances)?, second)) } else { None };
         let (options, generation) = (self.context.options, self.generation);
-        Ok(JobSpec { agent, generation, first, second, stats, metrics, on_commit: self.on_commit(), options })
+        let (on_commit, before_finish) = (self.on_commit(), self.before_finish());
+        Ok(JobSpec { agent, generation, first, second, stats, metrics, on_commit, before_finish, options })
     }
 
     /// The steps before and from the aggregation on; without an exchange all are before.
@@ -254,16 +302,20 @@ impl Builder<'_> {
         steps.split_at(at.unwrap_or(steps.len()))
     }
 
-    fn chain(
-        &self,
-        operators: Vec<Box<dyn Operator>>,
-        first_stat: usize,
-        stats: &Arc<JobStats>,
-        metrics: &JobMetrics,
-    ) -> Chain {
-        let agent = Arc::from(self.plan.config.name.as_str());
-        let clock = SharedClock::clone(&self.context.clock);
-        Chain::new(operators, first_stat, agent, Arc::clone(stats), metrics.clone(), self.context.spans.clone(), clock)
+    fn chain_context(&self, stats: &Arc<JobStats>, metrics: &JobMetrics) -> ChainContext {
+        ChainContext {
+            agent: Arc::from(self.plan.config.name.as_str()),
+            stream: Arc::from(self.plan.plan.scan.relation.as_str()),
+            stats: Arc::clone(stats),
+            metrics: metrics.clone(),
+            spans: self.context.spans.clone(),
+            clock: SharedClock::clone(&self.context.clock),
+        }
+    }
+
+    fn tracer(&self) -> SinkTracer {
+        let output = self.plan.config.output.to_string();
+        SinkTracer::new(self.context.spans.clone(), self.plan.config.name.as_str(), &output)
     }
 
     /// One per parallel instance, where the last commit left them.
@@ -371,6 +423,7 @@ impl Builder<'_> {
             store: Arc::clone(&self.context.store),
             spec,
             owner: self.plan.config.name.to_string(),
+            spans: self.context.spans.clone(),
             clock: SharedClock::clone(&self.context.clock),
             lazy,
         }
@@ -388,8 +441,8 @@ impl Builder<'_> {
     fn main_sink(&self, record: Option<&CommitRecord>) -> Result<BTreeMap<Route, Box<dyn Sink>>, EngineError> {
         let stream = |spec| StreamSink::open(self.target(spec, false)).map_err(EngineError::store(&self.owner));
         let sink: Box<dyn Sink> = match &self.plan.config.output {
-            Output::Blackhole => Box::new(Blackhole),
-            Output::Console => Box::new(Console),
+            Output::Blackhole => Box::new(Blackhole::new(self.tracer())),
+            Output::Console => Box::new(Console::new(self.tracer())),
             Output::Stream { name, .. } => {
                 let spec = self.plan.output_stream();
                 Box::new(stream(
@@ -407,7 +460,7 @@ impl Builder<'_> {
                 Some(staged) => {
                     Box::new(stream(self.plan.stream_spec(&staged, None, SchemaRef::clone(&self.plan.plan.schema)))?)
                 }
-                None => Box::new(self.json_lines(&self.context.dir.join(path), record)?),
+                None => Box::new(self.json_lines(path, record)?),
             },
         };
         Ok(BTreeMap::from([(Route::Main, sink)]))
@@ -415,24 +468,24 @@ impl Builder<'_> {
 
     fn json_lines(&self, path: &Path, record: Option<&CommitRecord>) -> Result<JsonLines, EngineError> {
         let committed = record.and_then(|record| record.files.iter().find(|file| file.path == path));
-        JsonLines::open(&self.context.disk, path, committed.map_or(0, |file| file.bytes))
+        let (disk, project) = (&self.context.disk, &self.context.dir);
+        JsonLines::open(disk, project, path, committed.map(|file| file.bytes), self.tracer())
             .map_err(EngineError::store(&self.owner))
     }
 
-    /// What follows a commit: a table takes its changelog in, a Parquet file is written at the end.
+    /// What follows a commit: a table takes its changelog in.
     fn on_commit(&self) -> Option<OnCommit> {
-        match &self.plan.config.output {
-            Output::Table { name, .. } => {
-                let table = Arc::clone(self.tables.get(name.as_str())?);
-                Some(Arc::new(move |_finished| Ok(table.apply().map(drop)?)))
-            }
-            Output::File(path) => {
-                let stream = staged(&self.plan.config, path)?;
-                let (store, path) = (Arc::clone(&self.context.store), self.context.dir.join(path));
-                Some(Arc::new(move |finished| if finished { write_parquet(&store, &stream, &path) } else { Ok(()) }))
-            }
-            Output::Stream { .. } | Output::Console | Output::Blackhole => None,
-        }
+        let Output::Table { name, .. } = &self.plan.config.output else { return None };
+        Some(apply_to(Arc::clone(self.tables.get(name.as_str())?), &self.context.registry))
+    }
+
+    /// What has to be there before the agent counts as finished: a Parquet file.
+    fn before_finish(&self) -> Option<BeforeFinish> {
+        let Output::File(path) = &self.plan.config.output else { return None };
+        let stream = staged(&self.plan.config, path)?;
+        let (store, disk) = (Arc::clone(&self.context.store), Arc::clone(&self.context.disk));
+        let (project, path) = (self.context.dir.clone(), path.clone());
+        Some(Arc::new(move || write_parquet(&store, &disk, &stream, &project, &path)))
     }
 }
 

@@ -8,7 +8,9 @@ use arrow::datatypes::SchemaRef;
 use sabot_common::clock::SharedClock;
 use sabot_common::config::{FileSource as FileSourceConfig, OnError, StreamConfig, TableConfig};
 use sabot_common::units::Speed;
-use sabot_runtime::{Chain, JobMetrics, JobOptions, JobSpec, JobStats, Route, Sink, StageSpec, source_extra};
+use sabot_runtime::{
+    Chain, ChainContext, JobMetrics, JobOptions, JobSpec, JobStats, Route, Sink, StageSpec, source_extra,
+};
 use sabot_store::{Store, StreamKind, StreamSpec, Table, TableSpec};
 use sabot_telemetry::{Registry, Spans};
 
@@ -126,7 +128,7 @@ impl TablePlan {
         let fill = Fill { owner, source, shape, partitioning, on_error: self.config.on_error, target };
         let mut job = fill.job(context)?;
         let table = Arc::clone(table);
-        job.on_commit = Some(Arc::new(move |_finished| Ok(table.apply().map(drop)?)));
+        job.on_commit = Some(crate::sink::apply_to(table, &context.registry));
         Ok(Some(job))
     }
 }
@@ -171,17 +173,17 @@ impl Fill<'_> {
         let source = FileSource::open(spec, done).map_err(|error| EngineError::Job { owner: owner.clone(), error })?;
         let sinks =
             sinks(context, &self.target, &relation, &agent, self.on_error).map_err(EngineError::store(&owner))?;
-        let stats = Arc::new(JobStats::new(&[]));
+        let stats = Arc::new(JobStats::new(&[], 1));
         let metrics = JobMetrics::bind(&context.registry, &agent, &relation);
-        let chain = Chain::new(
-            Vec::new(),
-            0,
-            Arc::from(agent.as_str()),
-            Arc::clone(&stats),
-            metrics.clone(),
-            context.spans.clone(),
-            SharedClock::clone(&context.clock),
-        );
+        let chain = ChainContext {
+            agent: Arc::from(agent.as_str()),
+            stream: Arc::from(relation.as_str()),
+            stats: Arc::clone(&stats),
+            metrics: metrics.clone(),
+            spans: context.spans.clone(),
+            clock: SharedClock::clone(&context.clock),
+        };
+        let chain = Chain::new(Vec::new(), 0, chain);
         Ok(JobSpec {
             agent,
             generation: 1,
@@ -190,6 +192,7 @@ impl Fill<'_> {
             stats,
             metrics,
             on_commit: None,
+            before_finish: None,
             options: context.options,
         })
     }
@@ -206,6 +209,7 @@ fn sinks(
         store: Arc::clone(&context.store),
         spec,
         owner: agent.to_owned(),
+        spans: context.spans.clone(),
         clock: SharedClock::clone(&context.clock),
         lazy,
     };

@@ -32,8 +32,11 @@ impl KeyHash {
         self.partitions
     }
 
-    /// The partition of each row of the key columns.
-    pub fn assign(&self, keys: &[ArrayRef]) -> Result<Vec<u32>, ArrowError> {
+    /// The partition of each of `rows` rows, given the key columns. Without keys all rows are of one group.
+    pub fn assign(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>, ArrowError> {
+        if keys.is_empty() {
+            return Ok(vec![0; rows]);
+        }
         let rows = self.converter.convert_columns(keys)?;
         let partitions = u64::from(self.partitions);
         let partition = |row: arrow::row::Row<'_>| u32::try_from(xxh3_64(row.as_ref()) % partitions).unwrap_or(0);
@@ -45,7 +48,7 @@ impl KeyHash {
         if self.partitions == 1 || keys.is_empty() {
             return Ok(vec![(0, batch.clone())]);
         }
-        group_rows(&self.assign(keys)?, self.partitions, batch)
+        group_rows(&self.assign(keys, batch.num_rows())?, self.partitions, batch)
     }
 }
 
@@ -79,7 +82,7 @@ impl Partitioner for GroupPartitioner {
     fn split(&mut self, envelope: Envelope) -> Result<Vec<(usize, Envelope)>, JobError> {
         let failed = |error: &dyn std::fmt::Display| JobError::operator("exchange", error);
         let keys = self.aggregation.keys_of(&envelope.batch).map_err(|error| failed(&error))?;
-        let mut owners = self.hash.assign(&keys).map_err(|error| failed(&error))?;
+        let mut owners = self.hash.assign(&keys, envelope.batch.num_rows()).map_err(|error| failed(&error))?;
         for owner in &mut owners {
             *owner %= self.instances;
         }
@@ -115,7 +118,7 @@ mod tests {
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["UA", "AA", "B6", "DL", "9E"]));
         let hash = KeyHash::new(&[DataType::Utf8], 4).expect("a hash");
         // Frozen: a change moves rows between partitions of existing streams.
-        assert_eq!(hash.assign(&[keys]).expect("partitions"), FROZEN);
+        assert_eq!(hash.assign(&[keys], 5).expect("partitions"), FROZEN);
     }
 
     const FROZEN: [u32; 5] = [3, 2, 3, 3, 3];

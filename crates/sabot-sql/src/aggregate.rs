@@ -118,7 +118,7 @@ impl GroupTable {
         self.groups.as_ref().map_or_else(|| usize::from(self.touched), |groups| groups.len())
     }
 
-    /// Whether no row has arrived since it was made or last emptied.
+    /// Whether no row has arrived.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -141,7 +141,7 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Adds partial states made by [`GroupTable::take_state`] of a table of the same plan.
+    /// Adds partial states made by [`GroupTable::into_state`] of a table of the same plan.
     pub fn merge(&mut self, state: &RecordBatch) -> Result<(), SqlError> {
         let (keys, mut rest) = state.columns().split_at(self.plan.keys.len().min(state.num_columns()));
         let total = self.intern(keys, state.num_rows())?;
@@ -156,8 +156,9 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Empties the table into partial states: keys, then each function's state columns.
-    pub fn take_state(&mut self) -> Result<RecordBatch, SqlError> {
+    /// The partial states: keys, then each function's state columns. Ends the table: what DataFusion's group values hold
+    /// after they have given everything is not fit for more rows.
+    pub fn into_state(mut self) -> Result<RecordBatch, SqlError> {
         let mut fields: Vec<Field> = self.plan.keys.iter().map(|(_, field)| field.clone()).collect();
         let (mut columns, rows) = self.take_keys()?;
         for (index, (function, accumulator)) in self.plan.functions.iter().zip(&mut self.accumulators).enumerate() {
@@ -171,8 +172,8 @@ impl GroupTable {
         batch_of(Schema::new(fields), columns, rows)
     }
 
-    /// Empties the table into results: keys, then one column per function.
-    pub fn finish(&mut self) -> Result<RecordBatch, SqlError> {
+    /// The results: keys, then one column per function.
+    pub fn into_results(mut self) -> Result<RecordBatch, SqlError> {
         let mut fields: Vec<Field> = self.plan.keys.iter().map(|(_, field)| field.clone()).collect();
         let (mut columns, rows) = self.take_keys()?;
         for (function, accumulator) in self.plan.functions.iter().zip(&mut self.accumulators) {
@@ -198,7 +199,6 @@ impl GroupTable {
 
     fn take_keys(&mut self) -> Result<(Vec<ArrayRef>, usize), SqlError> {
         let rows = self.len();
-        self.touched = false;
         let keys = match &mut self.groups {
             Some(groups) => groups.emit(EmitTo::All).map_err(evaluating)?,
             None => Vec::new(),

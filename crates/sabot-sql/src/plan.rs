@@ -100,12 +100,17 @@ pub enum WindowColumn {
 }
 
 impl Plan {
-    /// Tables the plan looks rows up in.
-    pub fn tables(&self) -> impl Iterator<Item = &str> {
+    /// Lookups of rows in tables.
+    pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
         self.steps.iter().filter_map(|step| match step {
-            Step::Lookup(lookup) => Some(lookup.table.as_str()),
+            Step::Lookup(lookup) => Some(lookup),
             _ => None,
         })
+    }
+
+    /// Tables the plan looks rows up in.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.lookups().map(|lookup| lookup.table.as_str())
     }
 
     /// The windowed aggregation, if the plan has one.

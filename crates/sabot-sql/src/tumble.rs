@@ -34,10 +34,10 @@ impl Tumble {
     /// First instant of the window that holds `event_time`, both in microseconds.
     #[inline]
     pub const fn start_of(&self, event_time: i64) -> i64 {
-        event_time - (event_time - self.offset_micros).rem_euclid(self.size_micros)
+        event_time.saturating_sub(event_time.saturating_sub(self.offset_micros).rem_euclid(self.size_micros))
     }
 
-    /// The batch with `window_start` and `window_end` added. One division per row only when the batch spans windows.
+    /// The batch with `window_start` and `window_end` added, in place of any it has. One division per row only when the batch spans windows.
     pub fn assign(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow::error::ArrowError> {
         let times = batch.column(self.time_column).as_primitive::<TimestampMicrosecondType>();
         let as_integers = times.reinterpret_cast::<Int64Type>();
@@ -46,24 +46,31 @@ impl Tumble {
             (Some(low), Some(high)) if self.start_of(low) == self.start_of(high) && times.null_count() == 0 => {
                 let start = self.start_of(low);
                 let column = |value: i64| TimestampMicrosecondArray::from_value(value, rows);
-                (column(start), column(start + self.size_micros))
+                (column(start), column(start.saturating_add(self.size_micros)))
             }
             _ => {
                 let starts: TimestampMicrosecondArray = times.unary(|time| self.start_of(time));
-                let ends = starts.unary(|start| start + self.size_micros);
+                let ends = starts.unary(|start| start.saturating_add(self.size_micros));
                 (starts, ends)
             }
         };
-        let mut columns = batch.columns().to_vec();
+        let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+        let kept = fields.filter(|(field, _)| !is_window_column(field)).map(|(_, column)| Arc::clone(column));
+        let mut columns: Vec<ArrayRef> = kept.collect();
         columns.push(Arc::new(starts.with_timezone("+00:00")) as ArrayRef);
         columns.push(Arc::new(ends.with_timezone("+00:00")));
         RecordBatch::try_new(Arc::clone(schema), columns)
     }
 }
 
-/// The stream's schema with the window's columns.
+fn is_window_column(field: &Field) -> bool {
+    [WINDOW_START, WINDOW_END].contains(&field.name().as_str())
+}
+
+/// The stream's schema with the window's columns. They take the place of those of an earlier window, as in a stream of
+/// hours that is summed up to days.
 fn windowed_schema(schema: &Schema) -> SchemaRef {
-    let mut fields = schema.fields().to_vec();
+    let mut fields: Vec<_> = schema.fields().iter().filter(|field| !is_window_column(field)).map(Arc::clone).collect();
     for name in [WINDOW_START, WINDOW_END] {
         fields.push(Arc::new(Field::new(name, event_time_type(), false)));
     }

@@ -1,7 +1,7 @@
 //! Filters and projections, fused: predicates one after another, then the new columns over the rows that are left.
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::{and, filter_record_batch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use sabot_common::registry::spans;
 use sabot_runtime::{Emitter, Envelope, JobError, Operator};
@@ -24,21 +24,23 @@ impl FilterProject {
         Self { predicates, projection, columns: bare }
     }
 
-    fn mask(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>, JobError> {
-        let mut mask: Option<BooleanArray> = None;
-        for predicate in &self.predicates {
-            let holds = predicate.evaluate_predicate(batch).map_err(failed(spans::FILTER_PROJECT))?;
-            mask = Some(match mask {
-                None => holds,
-                Some(earlier) => and(&earlier, &holds).map_err(failed(spans::FILTER_PROJECT))?,
-            });
+    /// The rows for which all predicates but the last hold, and which of them the last holds for. A predicate sees only
+    /// rows that passed those before it: `n <> 0 AND x / n > 2` divides by no zero.
+    fn mask(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<BooleanArray>), JobError> {
+        let failed = |error: &dyn std::fmt::Display| JobError::operator(spans::FILTER_PROJECT, error);
+        let Some((last, earlier)) = self.predicates.split_last() else { return Ok((batch.clone(), None)) };
+        let mut rows = batch.clone();
+        for predicate in earlier {
+            let holds = predicate.evaluate_predicate(&rows).map_err(|error| failed(&error))?;
+            rows = filter_record_batch(&rows, &holds).map_err(|error| failed(&error))?;
         }
-        Ok(mask)
+        let holds = last.evaluate_predicate(&rows).map_err(|error| failed(&error))?;
+        Ok((rows, Some(holds)))
     }
 
     fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
         let failed = failed(spans::FILTER_PROJECT);
-        let mask = self.mask(batch)?;
+        let (batch, mask) = self.mask(batch)?;
         // A projection to bare columns needs no evaluation: drop columns first, then copy the rows that stay.
         let (narrow, projected) = match (&self.columns, &self.projection) {
             (Some(columns), Some((_, schema))) => {
@@ -48,7 +50,7 @@ impl FilterProject {
                 let named = RecordBatch::try_new_with_options(std::sync::Arc::clone(schema), columns, &options);
                 (named.map_err(failed)?, true)
             }
-            _ => (batch.clone(), false),
+            _ => (batch, false),
         };
         let rows = match mask {
             Some(mask) if mask.true_count() < narrow.num_rows() => {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter, filter_record_batch, is_not_null, not, nullif, take};
+use arrow::compute::{filter, filter_record_batch, is_not_null, not, nullif, take, take_record_batch};
 use sabot_common::clock::SharedClock;
 use sabot_common::registry::{attributes, spans};
 use sabot_runtime::{Emitter, Envelope, JobError, Operator};
@@ -15,6 +15,9 @@ use sabot_store::Table;
 
 use super::failed;
 use super::metrics::JoinMetrics;
+
+/// What errors call it.
+const JOIN: &str = "join";
 
 /// A lookup join. Its state is the table's, shared with everybody who reads it.
 pub(crate) struct LookupJoin {
@@ -32,7 +35,7 @@ impl LookupJoin {
     /// For each row of `batch` the row of the first result it matches, null where there is none.
     fn matches(&self, batch: &RecordBatch, out: &Emitter<'_>) -> Result<(RecordBatch, UInt32Array), JobError> {
         let keys = self.plan.keys.iter().map(|key| key.evaluate(batch)).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(failed(spans::JOIN))?;
+        let keys = keys.map_err(failed(JOIN))?;
         let start = self.clock.monotonic();
         let mut span = out.start_span(spans::STATE_GET);
         if span.is_recording() {
@@ -40,7 +43,7 @@ impl LookupJoin {
             span.set_attribute(attributes::COMPONENT, "state-store");
         }
         let (rows, indices) = self.table.lookup(&keys)?;
-        let rows = rows.project(&self.plan.table_columns).map_err(failed(spans::JOIN))?;
+        let rows = rows.project(&self.plan.table_columns).map_err(failed(JOIN))?;
         drop(span);
         self.metrics.gets.add(batch.num_rows() as u64);
         self.metrics.get_duration.observe(self.clock.monotonic().saturating_sub(start).as_secs_f64());
@@ -52,9 +55,12 @@ impl LookupJoin {
     fn without_filtered(&self, rows: &RecordBatch, indices: UInt32Array) -> Result<UInt32Array, JobError> {
         let mut kept = indices;
         for condition in &self.plan.table_filters {
-            let holds = condition.evaluate_predicate(rows).map_err(failed(spans::JOIN))?;
-            let per_row = take(&holds, &kept, None).map_err(failed(spans::JOIN))?;
-            kept = unmatched_where_false(&kept, &per_row)?;
+            // Only rows that matched: others may be replaced ones, or not be fit for the condition.
+            let matched: UInt32Array = kept.iter().flatten().collect::<Vec<_>>().into();
+            let matched = take_record_batch(rows, &matched).map_err(failed(JOIN))?;
+            let holds = condition.evaluate_predicate(&matched).map_err(failed(JOIN))?;
+            let mut holds = holds.iter();
+            kept = kept.iter().map(|index| index.filter(|_| holds.next().flatten() == Some(true))).collect();
         }
         Ok(kept)
     }
@@ -63,9 +69,9 @@ impl LookupJoin {
         let (rows, indices) = self.matches(batch, out)?;
         let joined = self.combine(batch, &rows, &indices)?;
         let Some(condition) = &self.plan.condition else { return Ok(joined) };
-        let holds = condition.evaluate_predicate(&joined).map_err(failed(spans::JOIN))?;
+        let holds = condition.evaluate_predicate(&joined).map_err(failed(JOIN))?;
         match self.plan.kind {
-            LookupKind::Inner => filter_record_batch(&joined, &holds).map_err(failed(spans::JOIN)),
+            LookupKind::Inner => filter_record_batch(&joined, &holds).map_err(failed(JOIN)),
             LookupKind::Left => {
                 let holds: ArrayRef = Arc::new(holds);
                 self.combine(batch, &rows, &unmatched_where_false(&indices, &holds)?)
@@ -74,7 +80,7 @@ impl LookupJoin {
     }
 
     fn combine(&self, batch: &RecordBatch, rows: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch, JobError> {
-        let failed = failed(spans::JOIN);
+        let failed = failed(JOIN);
         let drop_unmatched = self.plan.kind == LookupKind::Inner && indices.null_count() > 0;
         let (stream, indices) = if drop_unmatched {
             let matched = is_not_null(indices).map_err(&failed)?;
@@ -95,16 +101,27 @@ fn unmatched_where_false(indices: &UInt32Array, holds: &ArrayRef) -> Result<UInt
     let holds = holds
         .as_any()
         .downcast_ref::<BooleanArray>()
-        .ok_or_else(|| JobError::operator(spans::JOIN, "a join condition is not boolean"))?;
-    let fails = not(holds).map_err(failed(spans::JOIN))?;
-    let kept = nullif(indices, &fails).map_err(failed(spans::JOIN))?;
+        .ok_or_else(|| JobError::operator(JOIN, "a join condition is not boolean"))?;
+    let fails = not(holds).map_err(failed(JOIN))?;
+    let kept = nullif(indices, &fails).map_err(failed(JOIN))?;
     let kept = kept.as_any().downcast_ref::<UInt32Array>().cloned();
-    kept.ok_or_else(|| JobError::operator(spans::JOIN, "matches lost their type"))
+    kept.ok_or_else(|| JobError::operator(JOIN, "matches lost their type"))
+}
+
+const fn name_of(kind: LookupKind) -> &'static str {
+    match kind {
+        LookupKind::Inner => spans::JOIN_INNER,
+        LookupKind::Left => spans::JOIN_LEFT,
+    }
 }
 
 impl Operator for LookupJoin {
     fn name(&self) -> &'static str {
-        spans::JOIN
+        name_of(self.plan.kind)
+    }
+
+    fn component(&self) -> &'static str {
+        "join-engine"
     }
 
     fn process(&mut self, input: Envelope, out: &mut Emitter<'_>) -> Result<(), JobError> {
@@ -112,8 +129,6 @@ impl Operator for LookupJoin {
         let joined = self.join(&input.batch, out)?;
         self.metrics.operations.add(1);
         self.metrics.duration.observe(self.clock.monotonic().saturating_sub(start).as_secs_f64());
-        #[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
-        self.metrics.state_bytes.set(self.table.bytes() as f64);
         out.emit(input.with_batch(joined));
         Ok(())
     }

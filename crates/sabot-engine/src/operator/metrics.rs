@@ -3,7 +3,7 @@
 use sabot_common::registry;
 use sabot_runtime::describe;
 use sabot_sql::LookupKind;
-use sabot_telemetry::{Counter, Gauge, Histogram, Registry};
+use sabot_telemetry::{Counter, Histogram, Registry};
 
 /// Metrics of one agent's operators.
 #[derive(Clone, Debug)]
@@ -17,7 +17,6 @@ pub struct OperatorMetrics {
 pub(crate) struct JoinMetrics {
     pub(crate) operations: Counter,
     pub(crate) duration: Histogram,
-    pub(crate) state_bytes: Gauge,
     pub(crate) gets: Counter,
     pub(crate) get_duration: Histogram,
 }
@@ -35,7 +34,6 @@ impl OperatorMetrics {
         JoinMetrics {
             operations: self.registry.counter(&describe(&registry::JOIN_OPERATIONS), &kind),
             duration: self.registry.histogram(&describe(&registry::JOIN_DURATION), &kind),
-            state_bytes: self.registry.gauge(&describe(&registry::JOIN_STATE_BYTES), &kind),
             gets: self.registry.counter(&describe(&registry::STATE_OPERATIONS), &get),
             get_duration: self.registry.histogram(&describe(&registry::STATE_OPERATION_DURATION), &get),
         }

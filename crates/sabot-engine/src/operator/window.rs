@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{SortColumn, lexsort_to_indices, max, min, partition, sort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
+use arrow::compute::{SortColumn, lexsort_to_indices, max, min, take_record_batch};
+use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, SortField};
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry::{attributes, spans};
 use sabot_runtime::{Emitter, Envelope, JobError, Lateness, Operator, Snapshot};
@@ -80,7 +82,7 @@ impl Window {
             batch.column(self.column).as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>();
         match self.end {
             WindowColumn::Start => column,
-            WindowColumn::End => column.unary(|end| end - self.spec.window.size_micros),
+            WindowColumn::End => column.unary(|end| end.saturating_sub(self.spec.window.size_micros)),
         }
     }
 
@@ -91,13 +93,16 @@ impl Window {
         if low == high {
             return Ok(vec![(low, batch.clone())]);
         }
-        let failed = failed(spans::AGGREGATE);
-        let order = sort_to_indices(&starts, None, None).map_err(&failed)?;
-        let sorted = take_record_batch(batch, &order).map_err(&failed)?;
-        let starts: ArrayRef = Arc::new(self.starts(&sorted));
-        let ranges = partition(&[Arc::clone(&starts)]).map_err(&failed)?.ranges();
-        let starts = starts.as_primitive::<Int64Type>();
-        Ok(ranges.into_iter().map(|r| (starts.value(r.start), sorted.slice(r.start, r.len()))).collect())
+        // Rows of a window stay in their order.
+        let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, start) in (0_u32..).zip(starts.values()) {
+            rows.entry(*start).or_default().push(row);
+        }
+        let of_window = |(start, rows)| {
+            let rows = take_record_batch(batch, &UInt32Array::from(rows)).map_err(failed(spans::AGGREGATE))?;
+            Ok((start, rows))
+        };
+        rows.into_iter().map(of_window).collect()
     }
 
     fn pane(&mut self, start: i64) -> Result<&mut Pane, JobError> {
@@ -105,7 +110,7 @@ impl Window {
             std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
                 let layer = || Layer::new(&self.spec.aggregation);
-                let fired = start + self.spec.window.size_micros <= self.watermark;
+                let fired = start.saturating_add(self.spec.window.size_micros) <= self.watermark;
                 Ok(place.insert(Pane { on_time: layer()?, late: layer()?, fired, producers: Vec::new() }))
             }
         }
@@ -114,7 +119,8 @@ impl Window {
     /// The next pane to fire or close at or before `watermark`: its trigger time, and its start.
     fn next_trigger(&self, watermark: i64) -> Option<(i64, i64)> {
         let size = self.spec.window.size_micros;
-        let unfired = self.panes.iter().find(|(_, pane)| !pane.fired).map(|(start, _)| (start + size, *start));
+        let unfired =
+            self.panes.iter().find(|(_, pane)| !pane.fired).map(|(start, _)| (start.saturating_add(size), *start));
         let oldest = self.panes.iter().next().filter(|(_, pane)| pane.fired);
         let closing =
             oldest.map(|(start, _)| (start.saturating_add(size).saturating_add(self.spec.allowed_micros), *start));
@@ -131,6 +137,7 @@ impl Window {
             pane.fired = true;
             let result = pane.on_time.results_so_far(&self.spec.aggregation)?;
             self.panes.insert(start, pane);
+            let Some(result) = result else { return Ok(()) };
             result
         } else if pane.late.is_empty() {
             return Ok(());
@@ -189,7 +196,7 @@ impl Window {
         for group in self.spec.aggregation.group_columns() {
             columns.extend(match group {
                 Some(WindowColumn::Start) => Some(instant(start)),
-                Some(WindowColumn::End) => Some(instant(start + self.spec.window.size_micros)),
+                Some(WindowColumn::End) => Some(instant(start.saturating_add(self.spec.window.size_micros))),
                 None => keys.next().map(Arc::clone),
             });
         }
@@ -212,7 +219,7 @@ impl Window {
             let rows = if ownership.owns(0) { state.num_rows() } else { 0 };
             return Ok(state.slice(0, rows));
         }
-        let partitions = self.spec.hash.assign(keys).map_err(failed(spans::AGGREGATE))?;
+        let partitions = self.spec.hash.assign(keys, state.num_rows()).map_err(failed(spans::AGGREGATE))?;
         let rows = (0_u32..).zip(partitions).filter(|(_, p)| ownership.owns(*p)).map(|(row, _)| row);
         take_record_batch(state, &UInt32Array::from_iter_values(rows)).map_err(failed(spans::AGGREGATE))
     }
@@ -220,16 +227,25 @@ impl Window {
 
 /// Rows in the order of their keys: the order does not depend on which row came first.
 fn with_keys_sorted(keys: &[ArrayRef], rows: &RecordBatch) -> Result<RecordBatch, JobError> {
-    if keys.is_empty() || rows.num_rows() < 2 || keys.iter().any(|key| !is_sortable(key.data_type())) {
+    if keys.is_empty() || rows.num_rows() < 2 {
         return Ok(rows.clone());
+    }
+    if keys.iter().any(|key| key.data_type().is_nested()) {
+        return in_encoded_order(keys, rows).map_err(failed(spans::AGGREGATE));
     }
     let columns: Vec<_> = keys.iter().map(|k| SortColumn { values: Arc::clone(k), options: None }).collect();
     let order = lexsort_to_indices(&columns, None).map_err(failed(spans::AGGREGATE))?;
     take_record_batch(rows, &order).map_err(failed(spans::AGGREGATE))
 }
 
-fn is_sortable(data_type: &DataType) -> bool {
-    !data_type.is_nested()
+/// The same for keys that cannot be compared column by column: lists and structs.
+fn in_encoded_order(keys: &[ArrayRef], rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
+    let encoded = RowConverter::new(fields)?.convert_columns(keys)?;
+    let mut order: Vec<(usize, arrow::row::Row<'_>)> = encoded.iter().enumerate().collect();
+    order.sort_by_key(|(_, key)| *key);
+    let order = order.into_iter().filter_map(|(row, _)| u32::try_from(row).ok());
+    take_record_batch(rows, &UInt32Array::from_iter_values(order))
 }
 
 impl Operator for Window {
@@ -245,9 +261,10 @@ impl Operator for Window {
                 Lateness::OnTime => pane.on_time.update(&rows)?,
                 Lateness::Allowed => pane.late.update(&rows)?,
             }
-            if let Some(producer) = input.trace
-                && pane.producers.len() < MAX_LINKS
-            {
+            if let Some(producer) = input.trace {
+                if pane.producers.len() == MAX_LINKS {
+                    pane.producers.remove(0);
+                }
                 pane.producers.push(producer);
             }
         }

@@ -3,18 +3,23 @@
 use std::io::Write;
 
 use arrow::json::LineDelimitedWriter;
-use sabot_runtime::{Envelope, Flushed, JobError, Sink};
+use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer};
 
 /// Writes rows to standard output.
 #[derive(Debug)]
-pub(crate) struct Console;
+pub(crate) struct Console {
+    tracer: SinkTracer,
+}
+
+impl Console {
+    pub(crate) const fn new(tracer: SinkTracer) -> Self {
+        Self { tracer }
+    }
+}
 
 impl Sink for Console {
-    fn name(&self) -> &'static str {
-        "console"
-    }
-
     fn write(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
+        let _span = self.tracer.start(envelope.trace.as_slice(), envelope.batch.num_rows());
         let mut text = Vec::new();
         let mut lines = LineDelimitedWriter::new(&mut text);
         lines.write(&envelope.batch).and_then(|()| lines.finish()).map_err(|e| JobError::operator("console", e))?;
@@ -27,6 +32,6 @@ impl Sink for Console {
     }
 
     fn flush(&mut self) -> Result<Flushed, JobError> {
-        Ok(Flushed::default())
+        Ok(Flushed { traces: self.tracer.take(), ..Flushed::default() })
     }
 }

@@ -1,19 +1,25 @@
 //! A stream, or a table's changelog: rows are buffered to frames of a useful size and appended per partition.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, max, min};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
-use sabot_common::clock::{SharedClock, Timestamp};
-use sabot_runtime::{Envelope, Flushed, JobError, Sink};
+use sabot_common::clock::SharedClock;
+use sabot_common::registry::attributes;
+use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer};
 use sabot_sql::to_plain;
 use sabot_store::{FrameMeta, OutputEnd, PartitionWriter, Store, StoreError, StreamSpec};
-use sabot_telemetry::TraceContext;
+use sabot_telemetry::{Spans, TraceContext};
 
 /// Rows after which a frame is written without waiting for the barrier.
 const FRAME_ROWS: usize = 8_192;
+/// Bytes of rows after which it is; a frame holds 1 GiB.
+const FRAME_BYTES: usize = 64 << 20;
+/// Batches that the span of a frame is linked to.
+const MAX_LINKS: usize = 32;
 
 /// Which stream a sink writes, and what it needs to open it.
 #[derive(Clone)]
@@ -22,6 +28,7 @@ pub(crate) struct Target {
     pub(crate) spec: StreamSpec,
     /// The agent that owns it.
     pub(crate) owner: String,
+    pub(crate) spans: Spans,
     pub(crate) clock: SharedClock,
     /// Wait for the first row before the stream is made: for outputs that often stay empty.
     pub(crate) lazy: bool,
@@ -30,6 +37,7 @@ pub(crate) struct Target {
 /// Appends rows to a stream; this task's share of its partitions.
 pub(crate) struct StreamSink {
     target: Target,
+    tracer: SinkTracer,
     event_time: Option<usize>,
     partitions: BTreeMap<u32, Partition>,
     created: bool,
@@ -40,8 +48,13 @@ struct Partition {
     writer: PartitionWriter,
     waiting: Vec<RecordBatch>,
     rows: usize,
+    bytes: usize,
     meta: FrameMeta,
-    /// Its end has moved since the last flush, or has never been reported.
+    /// Spans of the batches that wait, the first few.
+    traces: Vec<TraceContext>,
+    /// Bytes appended and not told yet.
+    written: u64,
+    /// The end that was reported last.
     reported: Option<OutputEnd>,
 }
 
@@ -52,24 +65,21 @@ impl StreamSink {
         if !target.lazy {
             target.store.create_stream(target.spec.clone())?;
         }
-        Ok(Self { target, event_time, partitions: BTreeMap::new(), created })
+        let tracer = SinkTracer::new(target.spans.clone(), &target.owner, &target.spec.name);
+        Ok(Self { target, tracer, event_time, partitions: BTreeMap::new(), created })
     }
 
-    fn partition(&mut self, number: u32) -> Result<&mut Partition, JobError> {
-        let number = number % self.target.spec.partitions.max(1);
+    fn opened(&mut self, number: u32) -> Result<(&mut Partition, &mut SinkTracer), JobError> {
+        let Target { store, spec, owner, .. } = &self.target;
         if !self.created {
-            self.target.store.create_stream(self.target.spec.clone())?;
+            store.create_stream(spec.clone())?;
             self.created = true;
         }
-        match self.partitions.entry(number) {
-            std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                let writer = self.target.store.writer(&self.target.spec.name, number, &self.target.owner)?;
-                let partition =
-                    Partition { writer, waiting: Vec::new(), rows: 0, meta: FrameMeta::default(), reported: None };
-                Ok(place.insert(partition))
-            }
-        }
+        let partition = match self.partitions.entry(number) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => place.insert(Partition::new(store.writer(&spec.name, number, owner)?)),
+        };
+        Ok((partition, &mut self.tracer))
     }
 
     /// Smallest and largest event time of a batch.
@@ -86,22 +96,24 @@ impl Sink for StreamSink {
         let batch = to_plain(&envelope.batch, &schema).map_err(|error| JobError::operator("sink", error))?;
         let times = self.event_times(&batch);
         let now = self.target.clock.now();
-        let partition = self.partition(envelope.partition)?;
-        let mut written = 0;
-        if partition.rows > 0 && partition.rows + batch.num_rows() > FRAME_ROWS {
-            written += partition.write_frame(&schema)?;
+        let number = envelope.partition % self.target.spec.partitions.max(1);
+        let (partition, tracer) = self.opened(number)?;
+        if !partition.has_room_for(&batch) {
+            partition.write_frames(&schema, tracer)?;
         }
-        partition.add(batch, envelope, times, now);
-        Ok(written)
+        if partition.waiting.is_empty() {
+            partition.meta = FrameMeta { appended_at: now, ..FrameMeta::default() };
+        }
+        partition.add(batch, envelope.trace, times);
+        Ok(std::mem::take(&mut partition.written))
     }
 
     fn flush(&mut self) -> Result<Flushed, JobError> {
-        let schema = SchemaRef::clone(&self.target.spec.schema);
         // All frames first: when one does not fit, nothing has been reported that a second call would leave out.
         for partition in self.partitions.values_mut() {
-            partition.write_frame(&schema)?;
+            partition.write_frames(&self.target.spec.schema, &mut self.tracer)?;
         }
-        let mut flushed = Flushed::default();
+        let mut flushed = Flushed { traces: self.tracer.take(), ..Flushed::default() };
         if self.created {
             flushed.streams.push(self.target.spec.name.clone());
         }
@@ -110,6 +122,7 @@ impl Sink for StreamSink {
             let (files, dirs) = partition.writer.take_dirty();
             flushed.dirty.extend(files);
             flushed.dirty_dirs.extend(dirs);
+            flushed.bytes += std::mem::take(&mut partition.written);
             if partition.reported.as_ref() != Some(&end) {
                 partition.reported = Some(end.clone());
                 flushed.outputs.push(end);
@@ -120,32 +133,66 @@ impl Sink for StreamSink {
 }
 
 impl Partition {
-    fn add(&mut self, batch: RecordBatch, envelope: &Envelope, times: Option<(i64, i64)>, now: Timestamp) {
-        if self.waiting.is_empty() {
-            self.meta = FrameMeta {
-                trace: envelope.trace.map(TraceContext::to_bytes),
-                appended_at: now,
-                ..FrameMeta::default()
-            };
+    fn new(writer: PartitionWriter) -> Self {
+        Self {
+            writer,
+            waiting: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            meta: FrameMeta::default(),
+            traces: Vec::new(),
+            written: 0,
+            reported: None,
         }
+    }
+
+    fn has_room_for(&self, batch: &RecordBatch) -> bool {
+        self.rows == 0
+            || (self.rows + batch.num_rows() <= FRAME_ROWS && self.bytes + batch.get_array_memory_size() <= FRAME_BYTES)
+    }
+
+    fn add(&mut self, batch: RecordBatch, trace: Option<TraceContext>, times: Option<(i64, i64)>) {
         if let Some((low, high)) = times {
             self.meta.min_event_time = self.meta.min_event_time.min(low);
             self.meta.max_event_time = self.meta.max_event_time.max(high);
         }
+        if let Some(trace) = trace
+            && self.traces.len() < MAX_LINKS
+            && self.traces.last() != Some(&trace)
+        {
+            self.traces.push(trace);
+        }
         self.rows += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
         self.waiting.push(batch);
     }
 
-    /// Appends what waits as one frame; on failure it still waits.
-    fn write_frame(&mut self, schema: &SchemaRef) -> Result<u64, JobError> {
+    /// Appends what waits: one frame, or several if it is much. On failure what has not been appended still waits.
+    fn write_frames(&mut self, schema: &SchemaRef, tracer: &mut SinkTracer) -> Result<(), JobError> {
         let batch = match self.waiting.as_slice() {
-            [] => return Ok(0),
+            [] => return Ok(()),
             [only] => only.clone(),
             several => concat_batches(schema, several).map_err(|error| JobError::operator("sink", error))?,
         };
-        let bytes = self.writer.append(&batch, &self.meta)?;
+        let frames = self.bytes.div_ceil(FRAME_BYTES).max(self.rows.div_ceil(FRAME_ROWS * 2));
+        let rows = batch.num_rows().div_ceil(frames.max(1)).max(1);
+        let mut span = tracer.start(&self.traces, batch.num_rows());
+        self.meta.trace = span.is_recording().then(|| span.context().to_bytes());
+        let mut done = 0;
+        while done < batch.num_rows() {
+            let piece = batch.slice(done, rows.min(batch.num_rows() - done));
+            let appended = self.writer.append(&piece, &self.meta);
+            if appended.is_err() {
+                self.waiting = vec![batch.slice(done, batch.num_rows() - done)];
+                self.rows = batch.num_rows() - done;
+            }
+            self.written += appended?;
+            done += piece.num_rows();
+        }
+        span.set_attribute(attributes::PARTITION, self.writer.end().partition);
+        (self.rows, self.bytes) = (0, 0);
         self.waiting.clear();
-        self.rows = 0;
-        Ok(bytes)
+        self.traces.clear();
+        Ok(())
     }
 }

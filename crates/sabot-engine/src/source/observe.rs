@@ -39,7 +39,7 @@ impl Observer {
         let failed = |error: &dyn std::fmt::Display| JobError::operator("metric", error);
         let mut table = self.aggregation.new_table().map_err(|error| failed(&error))?;
         table.update(batch).map_err(|error| failed(&error))?;
-        let result = table.finish().map_err(|error| failed(&error))?;
+        let result = table.into_results().map_err(|error| failed(&error))?;
         let Some((value, keys)) = result.columns().split_last() else { return Ok(()) };
         let values = cast(value, &DataType::Float64).map_err(|error| failed(&error))?;
         let Some(values) = values.as_any().downcast_ref::<Float64Array>() else { return Ok(()) };

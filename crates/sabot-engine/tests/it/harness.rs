@@ -56,6 +56,11 @@ impl Harness {
     }
 
     async fn run_on(&self, disk: Arc<dyn Disk>, runtime: &tokio::runtime::Handle) -> Result<Arc<Store>, Ended> {
+        // The project was there before Sabot was.
+        disk.create_dir_all(self.dir.path()).map_err(|e| e.to_string())?;
+        for dir in self.dir.path().ancestors() {
+            disk.sync_dir(dir).map_err(|e| e.to_string())?;
+        }
         let store = Store::open(Arc::clone(&disk), Path::new("/data"), self.options).map_err(|e| e.to_string())?;
         let clock = SystemClock::shared();
         let durations = self.registry.histogram(&MetricDesc::new("commits", MetricKind::Histogram, "test"), &[]);
@@ -79,7 +84,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    const OPTIONS: JobOptions = JobOptions { commit_interval: Duration::from_millis(2) };
+    const OPTIONS: JobOptions = JobOptions { commit_interval: Duration::from_millis(2), commit_bytes: 32 << 20 };
 
     async fn project(&self, project: &Project) -> Result<(), Ended> {
         let mut jobs = Vec::new();
@@ -227,6 +232,14 @@ pub(crate) fn rows(store: &Store, stream: &str) -> Vec<String> {
             String::from_utf8(text).expect("UTF-8")
         })
         .collect()
+}
+
+/// What a file on a disk holds.
+pub(crate) fn contents(disk: &dyn Disk, path: &Path) -> Vec<u8> {
+    let file = disk.open(path, sabot_store::OpenMode::Read).expect("the file");
+    let mut bytes = vec![0; usize::try_from(file.len().expect("a length")).expect("small")];
+    file.read_exact_at(&mut bytes, 0).expect("bytes");
+    bytes
 }
 
 /// How many rows a stream has.

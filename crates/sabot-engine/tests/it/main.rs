@@ -7,6 +7,7 @@ mod crash;
 mod determinism;
 mod disk_full;
 mod harness;
+mod instances;
 mod joins;
 mod outputs;
 mod windows;

@@ -8,7 +8,7 @@ use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sabot_store::{Disk, FaultyDisk, RealDisk};
 
-use crate::harness::Harness;
+use crate::harness::{Harness, contents};
 
 fn harness(output: &str) -> Harness {
     let mut events = "k,v\n".to_owned();
@@ -38,9 +38,10 @@ fn a_table_holds_the_newest_row_of_each_key() {
 #[test]
 fn parquet_is_whole_when_the_input_has_ended() {
     let harness = harness("{ file: out/rows.parquet }");
-    harness.run(Arc::new(FaultyDisk::new()), 2).expect("a run");
-    let file = std::fs::File::open(harness.dir.path().join("out/rows.parquet")).expect("the file");
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader");
+    let disk = FaultyDisk::new();
+    harness.run(Arc::new(disk.clone()), 2).expect("a run");
+    let bytes = bytes::Bytes::from(contents(&disk, &harness.dir.path().join("out/rows.parquet")));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).expect("Parquet").build().expect("a reader");
     let rows: usize = reader.map(|batch| batch.expect("rows").num_rows()).sum();
     assert_eq!(rows, 2_000);
 }
@@ -48,11 +49,8 @@ fn parquet_is_whole_when_the_input_has_ended() {
 #[test]
 fn json_lines_survive_a_crash_at_every_step() {
     let count = |disk: &FaultyDisk, harness: &Harness| {
-        let path = harness.dir.path().join("out.jsonl");
-        let file = disk.open(&path, sabot_store::OpenMode::Read).expect("the file");
-        let mut bytes = vec![0; usize::try_from(file.len().expect("a length")).expect("small")];
-        file.read_exact_at(&mut bytes, 0).expect("the bytes");
-        let mut lines: Vec<_> = String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect();
+        let text = String::from_utf8(contents(disk, &harness.dir.path().join("out.jsonl"))).expect("text");
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     };

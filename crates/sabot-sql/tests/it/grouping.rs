@@ -18,8 +18,8 @@ fn batch(rows: &[(&str, i64)]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![keys, values]).expect("a batch")
 }
 
-fn sums(table: &mut GroupTable) -> Vec<(String, i64)> {
-    let result = table.finish().expect("results");
+fn sums(table: GroupTable) -> Vec<(String, i64)> {
+    let result = table.into_results().expect("results");
     let keys = result.column(0).as_string::<i32>();
     let sums = result.column(1).as_primitive::<Int64Type>();
     let mut rows: Vec<_> = keys.iter().zip(sums.values()).map(|(k, v)| (k.unwrap_or("").to_owned(), *v)).collect();
@@ -34,16 +34,15 @@ fn merged_states_equal_one_pass() {
     let mut whole = plan.new_table().expect("a table");
     whole.update(&first).expect("update");
     whole.update(&second).expect("update");
-    let mut delta = plan.new_table().expect("a table");
     let mut merged = plan.new_table().expect("a table");
     for part in [first, second] {
+        let mut delta = plan.new_table().expect("a table");
         delta.update(&part).expect("update");
-        merged.merge(&delta.take_state().expect("state")).expect("merge");
-        assert!(delta.is_empty());
+        merged.merge(&delta.into_state().expect("state")).expect("merge");
     }
     let expected = vec![("a".to_owned(), 1), ("b".to_owned(), 5), ("c".to_owned(), 4)];
-    assert_eq!(sums(&mut whole), expected);
-    assert_eq!(sums(&mut merged), expected);
+    assert_eq!(sums(whole), expected);
+    assert_eq!(sums(merged), expected);
 }
 
 #[test]
@@ -55,13 +54,13 @@ fn every_aggregate_survives_the_trip_through_its_state() {
         let rows = batch(&[("a", 1), ("b", 2), ("b", 2), ("c", 9)]);
         let mut direct = plan.new_table().expect("a table");
         direct.update(&rows).expect("update");
-        let mut delta = plan.new_table().expect("a table");
         let mut merged = plan.new_table().expect("a table");
         for at in 0..4 {
+            let mut delta = plan.new_table().expect("a table");
             delta.update(&rows.slice(at, 1)).expect("update");
-            merged.merge(&delta.take_state().expect("state")).expect("merge");
+            merged.merge(&delta.into_state().expect("state")).expect("merge");
         }
-        let (direct, merged) = (direct.finish().expect("results"), merged.finish().expect("results"));
+        let (direct, merged) = (direct.into_results().expect("results"), merged.into_results().expect("results"));
         assert_eq!(direct.num_rows(), 1, "{value}");
         assert_eq!(direct, merged, "{value}");
     }

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use sabot_common::registry::spans;
 use sabot_runtime::JobError;
-use sabot_sql::{Aggregation, GroupTable};
+use sabot_sql::{Aggregation, GroupTable, SqlError};
 
 use crate::operator::failed;
 
@@ -16,9 +16,13 @@ pub(super) struct Layer {
     frozen: Vec<RecordBatch>,
 }
 
+fn aggregating<T>(outcome: Result<T, SqlError>) -> Result<T, JobError> {
+    outcome.map_err(failed(spans::AGGREGATE))
+}
+
 impl Layer {
     pub(super) fn new(aggregation: &Aggregation) -> Result<Self, JobError> {
-        Ok(Self { table: aggregation.new_table().map_err(failed(spans::AGGREGATE))?, frozen: Vec::new() })
+        Ok(Self { table: aggregating(aggregation.new_table())?, frozen: Vec::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -26,7 +30,7 @@ impl Layer {
     }
 
     pub(super) fn update(&mut self, rows: &RecordBatch) -> Result<(), JobError> {
-        self.table.update(rows).map_err(failed(spans::AGGREGATE))
+        aggregating(self.table.update(rows))
     }
 
     /// Takes back a state read from a snapshot.
@@ -43,7 +47,7 @@ impl Layer {
         let mut whole = Self::new(aggregation)?;
         for mut layer in layers {
             if !layer.table.is_empty() {
-                layer.frozen.push(layer.table.take_state().map_err(failed(spans::AGGREGATE))?);
+                layer.frozen.push(aggregating(layer.table.into_state())?);
             }
             whole.frozen.append(&mut layer.frozen);
         }
@@ -53,19 +57,20 @@ impl Layer {
     /// The results, which ends the layer.
     pub(super) fn finish(mut self) -> Result<RecordBatch, JobError> {
         self.thaw()?;
-        self.table.finish().map_err(failed(spans::AGGREGATE))
+        aggregating(self.table.into_results())
     }
 
-    /// The results of the rows so far; the rows stay.
-    pub(super) fn results_so_far(&mut self, aggregation: &Aggregation) -> Result<RecordBatch, JobError> {
-        self.thaw()?;
-        let state = self.table.take_state().map_err(failed(spans::AGGREGATE))?;
-        let mut copy = aggregation.new_table().map_err(failed(spans::AGGREGATE))?;
-        if state.num_rows() > 0 {
-            copy.merge(&state).map_err(failed(spans::AGGREGATE))?;
-            self.table.merge(&state).map_err(failed(spans::AGGREGATE))?;
+    /// The results of the rows so far, if there are any; the rows stay.
+    pub(super) fn results_so_far(&mut self, aggregation: &Aggregation) -> Result<Option<RecordBatch>, JobError> {
+        if self.is_empty() {
+            return Ok(None);
         }
-        copy.finish().map_err(failed(spans::AGGREGATE))
+        self.thaw()?;
+        let state = self.take_state(aggregation)?;
+        let mut copy = aggregating(aggregation.new_table())?;
+        aggregating(copy.merge(&state))?;
+        aggregating(self.table.merge(&state))?;
+        aggregating(copy.into_results()).map(Some)
     }
 
     /// At a barrier: what must be stored, and whether it replaces what was stored before. `whole` asks for everything.
@@ -82,17 +87,21 @@ impl Layer {
             self.thaw()?;
         }
         let full = self.frozen.is_empty();
-        let state = self.table.take_state().map_err(failed(spans::AGGREGATE))?;
-        // A fresh table gives the memory of the emptied one back.
-        self.table = aggregation.new_table().map_err(failed(spans::AGGREGATE))?;
+        let state = self.take_state(aggregation)?;
         self.frozen.push(state.clone());
         Ok(Some((full, state)))
+    }
+
+    /// Empties the table into a partial state.
+    fn take_state(&mut self, aggregation: &Aggregation) -> Result<RecordBatch, JobError> {
+        let full = std::mem::replace(&mut self.table, aggregating(aggregation.new_table())?);
+        aggregating(full.into_state())
     }
 
     /// Merges frozen states into the table.
     fn thaw(&mut self) -> Result<(), JobError> {
         for state in self.frozen.drain(..) {
-            self.table.merge(&state).map_err(failed(spans::AGGREGATE))?;
+            aggregating(self.table.merge(&state))?;
         }
         Ok(())
     }
