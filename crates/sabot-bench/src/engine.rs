@@ -25,8 +25,8 @@ use crate::meter::{Cost, Meter};
 use crate::source::MemorySource;
 use crate::workload::{EVENT_TIME, EVENTS, Query, RATES, Workload};
 
-/// The default of the product.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// The defaults of the product.
+const OPTIONS: JobOptions = JobOptions { commit_interval: Duration::from_millis(100), commit_bytes: 32 << 20 };
 /// How far the watermark stays behind the newest event.
 const WATERMARK: Duration = Duration::from_millis(50);
 /// Spans taken from the queue at a time.
@@ -89,7 +89,7 @@ pub(crate) fn run(workload: &Workload, query: &Query, variant: Variant, dir: &Pa
     std::thread::scope(|scope| {
         let drain = std::thread::Builder::new().name("bench-drain".to_owned()).spawn_scoped(scope, || drain(&queue))?;
         let outcome = bench.run();
-        telemetry.shutdown()?;
+        telemetry.shutdown();
         let (mut run, meter) = outcome?;
         if drain.join().is_err() {
             return Err(BenchError::wrong(query.name, "the thread that takes spans panicked"));
@@ -171,7 +171,7 @@ impl Bench<'_> {
         let (dirty, dirty_dirs) = writer.take_dirty();
         let record =
             CommitRecord { agent: RATES.to_owned(), epoch: 1, outputs: vec![writer.end()], ..CommitRecord::default() };
-        self.store.commit_group(&[CommitRequest { record, dirty, dirty_dirs }])?;
+        self.store.commit(&CommitRequest { record, dirty, dirty_dirs })?;
         table.apply()?;
         Ok(table)
     }
@@ -209,7 +209,7 @@ impl Bench<'_> {
             registry: self.telemetry.registry().clone(),
             spans: self.telemetry.spans().clone(),
             clock: SharedClock::clone(&self.clock),
-            options: JobOptions { commit_interval: COMMIT_INTERVAL },
+            options: OPTIONS,
         };
         let intake = plan.intake(&context.registry)?;
         let batches = Arc::clone(&self.workload.batches);

@@ -24,9 +24,6 @@ pub(crate) enum BenchError {
     /// Rows could not be made.
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),
-    /// Telemetry could not be ended.
-    #[error("{0}")]
-    Telemetry(#[from] sabot_telemetry::TelemetryError),
     /// A run did not do what it was measured for.
     #[error("{workload}: {problem}")]
     Wrong {

@@ -88,7 +88,7 @@ metrics! {
 
 /// Span names.
 pub mod spans {
-    /// One batch through an agent; children are its operators.
+    /// One batch through an agent, whose name follows; children are its operators.
     pub const PROCESS_BATCH: &str = "process_batch";
     /// A window closing and its results leaving.
     pub const WINDOW_FIRE: &str = "window_fire";
@@ -96,8 +96,12 @@ pub mod spans {
     pub const AGGREGATE: &str = "aggregate";
     /// Rows filtered and projected.
     pub const FILTER_PROJECT: &str = "filter_project";
-    /// Rows enriched from a table.
-    pub const JOIN: &str = "join";
+    /// Rows that have a match in a table, enriched from it.
+    pub const JOIN_INNER: &str = "join inner";
+    /// All rows, enriched from a table where there is a match.
+    pub const JOIN_LEFT: &str = "join left";
+    /// Event of a batch with rows behind their partition's watermark.
+    pub const LATE_EVENT: &str = "window_late_event";
     /// Rows appended to an output.
     pub const SINK: &str = "sink";
     /// One agent's epoch made durable.

@@ -4,11 +4,13 @@
 //!
 //! 1. [`Server::start`] loads the project (failing before anything is bound), opens the store, starts telemetry.
 //! 2. `platform` turns declarations into running jobs, and keeps them: agents come, stop, start and go.
-//! 3. `api` answers requests, one file per family; `ui` serves the pages; `monitor` samples rates once a second.
+//! 3. `api` answers requests, one file per family; `ui` serves the pages; `monitor` samples rates once a second,
+//!    `housekeeping` retires rows.
 //! 4. [`Server::stop`] drains: jobs commit what is in flight, spans are written, the lock is released.
 
 mod api;
 mod error;
+mod housekeeping;
 mod monitor;
 mod options;
 mod platform;

@@ -158,7 +158,7 @@ impl Monitor {
                 totals.events_in += stats.rows_in.load(relaxed);
                 totals.events_out += stats.rows_out.load(relaxed);
                 totals.late += stats.late.load(relaxed);
-                totals.lag += stats.lag_events.load(relaxed);
+                totals.lag += stats.lag_events();
                 if let Some(watermark) = stats.watermark_micros() {
                     let lowest = totals.watermark.map_or(watermark, |lowest| lowest.min(watermark));
                     totals.watermark = Some(lowest);
@@ -192,6 +192,9 @@ impl Monitor {
         }
         let health = metrics.gauge(&describe(&registry::COMPONENT_HEALTH), &["store"]);
         health.set(if self.platform.is_disk_full() { 0.0 } else { 1.0 });
+        for (agent, stream, lag) in self.platform.consumer_lags() {
+            metrics.gauge(&describe(&registry::CONSUMER_LAG), &[&stream, &agent]).set(lag as f64);
+        }
         let mut by_status: BTreeMap<&'static str, f64> = BTreeMap::new();
         self.platform.inspect(|_, agents| {
             for agent in agents.values() {
@@ -201,6 +204,9 @@ impl Monitor {
         for status in ["waiting", "running", "disk_full", "stopped", "finished", "failed"] {
             let count = by_status.get(status).copied().unwrap_or(0.0);
             metrics.gauge(&describe(&registry::AGENTS_ACTIVE), &["stream", status]).set(count);
+        }
+        for (join_type, bytes) in self.platform.join_state_bytes() {
+            metrics.gauge(&describe(&registry::JOIN_STATE_BYTES), &[join_type]).set(bytes as f64);
         }
         for table in self.platform.tables().values() {
             let labels = [table.name(), table.backend().as_str()];

@@ -1,11 +1,11 @@
 //! What is deployed: streams, tables and agents, their jobs, and what happens to them over a server's life.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sabot_common::clock::SharedClock;
-use sabot_common::config::{AgentConfig, Project};
+use sabot_common::config::{AgentConfig, Project, StreamConfig};
 use sabot_common::units::Speed;
 use sabot_engine::agent::{AgentContext, AgentPlan};
 use sabot_engine::ingest::IngestContext;
@@ -18,6 +18,7 @@ mod agents;
 mod catalog;
 mod declare;
 mod graph;
+mod retention;
 
 pub(crate) use agents::{Deployed, PlatformError, Validated};
 pub(crate) use graph::watermark_lag_seconds;
@@ -53,6 +54,8 @@ pub(crate) struct Parts {
 #[derive(Default)]
 struct State {
     tables: BTreeMap<String, Arc<Table>>,
+    /// Streams that are declared without a source: an agent fills them, in the shape that is declared here.
+    declared: BTreeMap<String, StreamConfig>,
     /// Jobs that fill streams and tables from files, by stream or table.
     sources: BTreeMap<String, SourceEntry>,
     agents: BTreeMap<String, AgentEntry>,
@@ -95,7 +98,7 @@ impl AgentEntry {
 
 impl AgentEntry {
     fn status_and_lag(&self) -> (JobState, u64) {
-        let lag = self.stats.as_ref().map_or(0, |stats| stats.lag_events.load(std::sync::atomic::Ordering::Relaxed));
+        let lag = self.stats.as_ref().map_or(0, |stats| stats.lag_events());
         (self.status().0, lag)
     }
 }
@@ -124,7 +127,10 @@ impl Platform {
             dir: project.dir.clone(),
             workers: parts.workers,
             committer: parts.committer,
-            options: JobOptions { commit_interval: performance.commit_interval.0 },
+            options: JobOptions {
+                commit_interval: performance.commit_interval.0,
+                commit_bytes: performance.commit_bytes.0,
+            },
             speed: parts.speed,
             // A sorted copy is made beside the rows read: half the budget leaves room for it.
             memory_bytes: memory / 2,
@@ -235,6 +241,44 @@ impl Platform {
     /// The tables there are.
     pub(crate) fn tables(&self) -> BTreeMap<String, Arc<Table>> {
         self.state().tables.clone()
+    }
+
+    /// Memory of the tables that deployed agents look rows up in, by type of join; each counts once per type.
+    pub(crate) fn join_state_bytes(&self) -> BTreeMap<&'static str, usize> {
+        let state = self.state();
+        let plans = state.agents.values().filter_map(|agent| agent.plan.as_ref().ok());
+        let lookups: BTreeSet<(&'static str, &str)> = plans
+            .flat_map(|plan| plan.plan.lookups())
+            .map(|lookup| (lookup.kind.as_str(), lookup.table.as_str()))
+            .collect();
+        let mut bytes = BTreeMap::new();
+        for (join_type, table) in lookups {
+            *bytes.entry(join_type).or_default() += state.tables.get(table).map_or(0, |table| table.bytes());
+        }
+        bytes
+    }
+
+    /// What each agent has not read and committed of its stream, whether it runs or not: agent, stream, rows.
+    pub(crate) fn consumer_lags(&self) -> Vec<(String, String, u64)> {
+        let readers: Vec<(String, String)> = self.inspect(|_, agents| {
+            let reader = |(name, agent): (&String, &AgentEntry)| {
+                Some((name.clone(), agent.plan.as_ref().ok()?.plan.scan.relation.clone()))
+            };
+            agents.iter().filter_map(reader).collect()
+        });
+        let lag = |(agent, stream): (String, String)| {
+            let unread = self.unread(&agent, &stream);
+            (agent, stream, unread)
+        };
+        readers.into_iter().map(lag).collect()
+    }
+
+    /// Committed rows of a stream that an agent has not read and committed.
+    pub(crate) fn unread(&self, agent: &str, stream: &str) -> u64 {
+        let latest: u64 = self.store.stream(stream).iter().flat_map(|s| &s.partitions).map(|p| p.latest).sum();
+        let commit = self.store.last_commit(agent);
+        let inputs = commit.iter().flat_map(|commit| &commit.inputs).filter(|input| input.stream == stream);
+        latest.saturating_sub(inputs.map(|input| input.offset).sum())
     }
 
     /// How many threads process batches.

@@ -122,7 +122,9 @@ impl Server {
         // Bound before anything is recovered: a taken port should cost no time and change nothing.
         let listener = bind(address).await?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let store = Store::open(Arc::clone(&disk), &data_dir, StoreOptions::default())?;
+        let store_options =
+            StoreOptions { segment_bytes: settings.performance.segment_bytes.0, ..StoreOptions::default() };
+        let store = Store::open(Arc::clone(&disk), &data_dir, store_options)?;
         let telemetry = telemetry(&settings);
         let registry = telemetry.registry().clone();
         let workers = Workers::start("sabot-worker", settings.performance.workers).map_err(ServerError::environment)?;
@@ -166,6 +168,7 @@ impl Server {
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
+        tokio::spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         serve(listener, api::router(api, !options.no_ui), closed);
         tokio::spawn(Arc::clone(&monitor).run(metrics));
         let started =
@@ -227,9 +230,7 @@ impl Server {
     pub async fn stop(mut self) -> bool {
         let drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
         self.closing.send_replace(true);
-        if let Err(error) = self.telemetry.shutdown() {
-            tracing::warn!("spans may be lost: {error}");
-        }
+        self.telemetry.shutdown();
         if let Some(writer) = self.span_writer.take()
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {

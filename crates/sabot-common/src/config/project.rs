@@ -96,8 +96,10 @@ struct Declared {
     streams: Vec<StreamConfig>,
     tables: Vec<TableConfig>,
     agents: Vec<AgentConfig>,
-    /// Relation (stream or table) to the file that fills it.
+    /// Relation (stream or table) to the file that declares and fills it.
     writers: BTreeMap<Name, PathBuf>,
+    /// Streams without a source, which an agent may fill in the shape declared, and the file they are in.
+    open: BTreeMap<Name, PathBuf>,
     agent_files: BTreeMap<Name, PathBuf>,
 }
 
@@ -108,7 +110,14 @@ impl Declared {
                 format!("stream \"{}\": partitions: {} is not between 1 and 1024", stream.name, stream.partitions);
             return Err(ConfigError::of_file(file, problem));
         }
+        if let Some(other) = self.open.get(&stream.name) {
+            return Err(declared_already(&stream.name, file, other));
+        }
         self.claim(&stream.name, file)?;
+        if stream.source.is_none() {
+            self.writers.remove(&stream.name);
+            self.open.insert(stream.name.clone(), file.to_owned());
+        }
         self.streams.push(stream);
         Ok(())
     }
@@ -131,6 +140,11 @@ impl Declared {
             let problem = format!("agent \"{}\": count: {} is not between 1 and 64", agent.name, agent.count);
             return Err(ConfigError::of_file(file, problem));
         }
+        if let Output::Table { name, .. } = &agent.output
+            && let Some(other) = self.open.get(name)
+        {
+            return Err(declared_already(name, file, other));
+        }
         if let Output::Stream { name, .. } | Output::Table { name, .. } = &agent.output {
             self.claim(name, file)?;
         }
@@ -144,15 +158,14 @@ impl Declared {
     fn claim(&mut self, relation: &Name, file: &Path) -> Result<(), ConfigError> {
         match self.writers.insert(relation.clone(), file.to_owned()) {
             None => Ok(()),
-            Some(other) => {
-                let problem = format!(
-                    "\"{relation}\" is declared already in {}; a stream or table has one declaration and one writer",
-                    other.display()
-                );
-                Err(ConfigError::of_file(file, problem))
-            }
+            Some(other) => Err(declared_already(relation, file, &other)),
         }
     }
+}
+
+fn declared_already(relation: &Name, file: &Path, other: &Path) -> ConfigError {
+    let rule = "a stream or table has one declaration and one writer";
+    ConfigError::of_file(file, format!("\"{relation}\" is declared already in {}; {rule}", other.display()))
 }
 
 fn read(file: &Path) -> Result<String, ConfigError> {

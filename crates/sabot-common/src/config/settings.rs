@@ -50,11 +50,21 @@ pub struct Performance {
     pub workers: usize,
     /// Time between two barriers of an agent.
     pub commit_interval: Span,
+    /// Output of an agent after which a barrier comes before its time.
+    pub commit_bytes: Size,
+    /// Size after which a segment of a stream ends; retention removes whole segments.
+    pub segment_bytes: Size,
 }
 
 impl Default for Performance {
     fn default() -> Self {
-        Self { max_memory_mb: 1_024, workers: 0, commit_interval: Span(std::time::Duration::from_millis(100)) }
+        Self {
+            max_memory_mb: 1_024,
+            workers: 0,
+            commit_interval: Span(std::time::Duration::from_millis(100)),
+            commit_bytes: Size(32 << 20),
+            segment_bytes: Size(64 << 20),
+        }
     }
 }
 
@@ -194,6 +204,12 @@ impl Settings {
                 "performance.commit_interval",
                 "performance.commit_interval: must be longer than 0".to_owned(),
             ));
+        }
+        if self.performance.commit_bytes.0 == 0 {
+            return Err(("performance.commit_bytes", "performance.commit_bytes: must be more than 0".to_owned()));
+        }
+        if self.performance.segment_bytes.0 == 0 {
+            return Err(("performance.segment_bytes", "performance.segment_bytes: must be more than 0".to_owned()));
         }
         if self.performance.max_memory_mb < 64 {
             let given = self.performance.max_memory_mb;

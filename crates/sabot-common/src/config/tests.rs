@@ -137,8 +137,21 @@ fn a_project_is_checked_as_a_whole() {
         &[],
         expect![[r#"DIR/sabot.yaml: stream "b": partitions: 0 is not between 1 and 1024"#]],
     );
+    // Without a source an agent fills it, in the shape declared.
     check_project(
         &[("sabot.yaml", "streams:\n  - { name: b }\n"), ("agents/a.yaml", GOOD_AGENT)],
+        &[],
+        expect!["loaded"],
+    );
+    check_project(
+        &[("sabot.yaml", "streams:\n  - { name: b }\n"), ("streams/b.yaml", "name: b\n")],
+        &[],
+        expect![[
+            r#"DIR/streams/b.yaml: "b" is declared already in DIR/sabot.yaml; a stream or table has one declaration and one writer"#
+        ]],
+    );
+    check_project(
+        &[("sabot.yaml", "streams:\n  - { name: b, source: { file: b.csv } }\n"), ("agents/a.yaml", GOOD_AGENT)],
         &[],
         expect![[
             r#"DIR/agents/a.yaml: "b" is declared already in DIR/sabot.yaml; a stream or table has one declaration and one writer"#

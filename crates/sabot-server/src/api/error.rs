@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use sabot_engine::EngineError;
 use sabot_sql::SqlError;
 use sabot_store::StoreError;
 use serde_json::json;
@@ -54,7 +55,8 @@ impl From<PlatformError> for ApiError {
     fn from(error: PlatformError) -> Self {
         match error {
             PlatformError::NotFound { .. } => Self::not_found(error),
-            PlatformError::Conflict(_) => Self::conflict(error),
+            PlatformError::Conflict(_)
+            | PlatformError::Engine(EngineError::Store { error: StoreError::Conflict(_), .. }) => Self::conflict(error),
             PlatformError::Config(_) | PlatformError::Engine(_) => Self::invalid(error),
             PlatformError::Store(_) => Self::internal(error),
         }

@@ -102,9 +102,16 @@ impl Platform {
         }
     }
 
-    fn plan(&self, config: AgentConfig) -> Result<AgentPlan, EngineError> {
+    fn plan(&self, mut config: AgentConfig) -> Result<AgentPlan, EngineError> {
+        if let Output::Stream { name, partitions } = &mut config.output
+            && let Some(declared) = self.state().declared.get(name.as_str())
+        {
+            partitions.get_or_insert(declared.partitions);
+        }
         let (relations, streams) = self.relations();
-        AgentPlan::new(config, relations, &streams)
+        let plan = AgentPlan::new(config, relations, &streams)?;
+        let state = self.state();
+        Ok(plan.with_retention(|stream| state.declared.get(stream)?.retention))
     }
 
     /// The row a declaration leads to: the same version when nothing changed.

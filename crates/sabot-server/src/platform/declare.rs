@@ -27,7 +27,10 @@ impl Platform {
 
     fn declare_stream(&self, plan: &StreamPlan) -> Result<(), EngineError> {
         let name = plan.config.name.to_string();
-        let Some(spec) = plan.spec() else { return Ok(()) };
+        let Some(spec) = plan.spec() else {
+            self.state().declared.insert(name, plan.config.clone());
+            return Ok(());
+        };
         let owner = format!("stream \"{name}\"");
         self.store.create_stream(spec).map_err(|error| EngineError::Store { owner, error })?;
         let file = plan.config.source.as_ref().map(|source| source.file.display().to_string()).unwrap_or_default();

@@ -1,6 +1,6 @@
 /** @file Entry: the address decides the page, and each page brings its own code. */
 import { render } from '../vendor/preact.js';
-import { useEffect } from '../vendor/preact-hooks.js';
+import { useEffect, useRef } from '../vendor/preact-hooks.js';
 import { html } from './base/html.js';
 import { useRoute } from './base/router.js';
 import { Lazy } from './parts/lazy.js';
@@ -18,6 +18,7 @@ function App() {
   useEffect(() => {
     document.title = `${TITLES[page.page]} · Sabot`;
   }, [page.page]);
+  useFocusOfPage(location.pathname);
   switch (page.page) {
     case 'overview':
       return html`<${Shell} section="overview"><${Lazy} load=${loadOverview} what="the overview" props=${{ query }} /><//>`;
@@ -30,6 +31,19 @@ function App() {
         <${Empty} title="There is no page here">Go to the <a href="/">overview</a> or to <a href="/traces">traces</a>.<//>
       <//>`;
   }
+}
+
+/**
+ * What had the focus goes with the old page; the new one then takes it, so that Tab goes on there and not in the top bar.
+ * @param {string} pathname
+ */
+function useFocusOfPage(pathname) {
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (pathname === shown.current) return;
+    shown.current = pathname;
+    if (document.activeElement === document.body) document.getElementById('main')?.focus({ preventScroll: true });
+  }, [pathname]);
 }
 
 const root = document.getElementById('app');

@@ -3,7 +3,7 @@
  * only gives it types. Nothing here runs.
  */
 
-/** @typedef {{name: string, status: string, message?: string | null}} Component */
+/** @typedef {{name: string, status: string, message?: string | null}} Component `status` is ok or degraded */
 
 /**
  * @typedef {object} Status
@@ -30,7 +30,7 @@
  * @property {string} id
  * @property {NodeKind} kind
  * @property {string} name
- * @property {string} status
+ * @property {string} status waiting, running, disk_full, stopped, finished or failed; ready of what only rests
  * @property {number} events_total
  * @property {number} events_per_second
  * @property {number} late_total
@@ -128,6 +128,7 @@
  * @property {string | null} keep_reason
  */
 
+/** @typedef {{traces: TraceSummary[], truncated?: boolean}} TraceList `truncated`: more match than are listed */
 /** @typedef {{service: string, operations: string[]}} Service */
 
 /** Instants of a trace are nanoseconds since 1970; they exceed a double, so they arrive as strings (see api.js). */
@@ -152,7 +153,7 @@
  * @property {SpanLink[] | null} [links]
  */
 
-/** @typedef {{trace_id: string, spans: Span[]}} Trace */
+/** @typedef {{trace_id: string, spans: Span[], truncated?: boolean}} Trace `truncated`: there are more spans than these */
 
 /** @typedef {'ok' | 'done' | 'warn' | 'error' | 'idle'} Tone How a status is coloured. */
 

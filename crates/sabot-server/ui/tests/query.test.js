@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitMs } from '../src/base/poll.js';
 import { parsePath } from '../src/base/router.js';
-import { growth, totalsFromRates } from '../src/overview/series.js';
+import { growth, toSeries, totalsFromRates } from '../src/overview/series.js';
 import { tokens } from '../src/overview/panel/sql.js';
 import { areaPath, downsample, linePath } from '../src/parts/sparkline.js';
-import { badTags, isDuration, isNarrow, readSearch, searchPath, splitTags, writeSearch } from '../src/traces/query.js';
+import { howMany } from '../src/traces/count.js';
+import { operationsOf } from '../src/traces/operations.js';
+import { badTags, isNarrow, readSearch, searchPath, splitTags, writeSearch } from '../src/traces/query.js';
 
 test('an address survives the form', () => {
   const address = '?service=flights&status=error&min_duration=1s&tag=sabot.agent%3Da&tag=http.route%3D%2Fa+b';
@@ -23,10 +25,28 @@ test('the default search has a clean address and still asks for a limit', () => 
   assert.ok(!isNarrow(search));
 });
 
-test('tags and durations are checked before they are sent', () => {
+test('tags are checked before they are sent', () => {
   assert.deepEqual(splitTags(' a=1  b="two words" '), ['a=1', 'b=two words']);
   assert.deepEqual(badTags('a=1 =2 c'), ['=2', 'c']);
-  assert.deepEqual(['', '1s', '1.5 ms', '5', 'soon', '-1s'].map(isDuration), [true, true, true, false, false, false]);
+});
+
+test('operations are offered with their first word once, before their full names', () => {
+  const services = [
+    { service: 'sabot', operations: ['process_batch b', 'commit', 'process_batch a', 'join left', ' odd'] },
+    { service: 'shop', operations: ['GET /', 'commit'] },
+  ];
+  const sabot = [' odd', 'commit', 'join', 'join left', 'process_batch', 'process_batch a', 'process_batch b'];
+  assert.deepEqual(operationsOf(services, 'sabot'), sabot);
+  assert.deepEqual(operationsOf(services, ''), [' odd', 'GET', 'GET /', ...sabot.slice(1)]);
+  assert.deepEqual(operationsOf([], 'sabot'), []);
+});
+
+test('the count says when more match', () => {
+  const traces = /** @type {any[]} */ ([{}, {}]);
+  assert.equal(howMany({ traces, truncated: true }, 2), 'The newest 2 traces, more match');
+  assert.equal(howMany({ traces, truncated: false }, 2), '2 traces');
+  assert.equal(howMany({ traces }, 2), 'The newest 2 traces');
+  assert.equal(howMany({ traces }, 20), '2 traces');
 });
 
 test('paths to pages', () => {
@@ -39,8 +59,13 @@ test('waits double and are bounded', () => {
   assert.deepEqual([0, 1, 2, 3, 4, 50].map((failures) => waitMs(1000, failures)), [1000, 2000, 4000, 8000, 15_000, 15_000]);
 });
 
-test('counters grow, also over a restart', () => {
-  assert.deepEqual(growth([5, 7, null, 9, 2]), [null, 2, null, null, 2]);
+test('a counter that falls did not grow by a negative number, nor by all that is left', () => {
+  assert.deepEqual(growth([5, 7, null, 9, 2, 3]), [null, 2, null, null, null, 1]);
+});
+
+test('a rate below zero is not drawn', () => {
+  const sample = { at: '2026-01-01T00:00:00Z', late_total: 0, errors_total: 0, watermark_lag_seconds: null, memory_bytes: 1 };
+  assert.deepEqual(toSeries([5, -3, 0, null].map((events_per_second) => ({ ...sample, events_per_second }))).rate, [5, null, 0, null]);
 });
 
 test('totals are counted back from now', () => {

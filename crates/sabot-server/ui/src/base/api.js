@@ -3,9 +3,13 @@
  */
 
 const BASE = '/api/v1';
+/** What a poll waits. */
 const TIMEOUT_MS = 15_000;
 
-/** A request that did not give an answer to show. `code` is the API's, or `unreachable` when nobody answered. */
+/**
+ * A request that did not give an answer to show. `code` is the API's, or `unreachable` when nobody answered, or `timeout`
+ * when the answer did not come in time.
+ */
 export class ApiError extends Error {
   /**
    * @param {string} message
@@ -22,25 +26,30 @@ export class ApiError extends Error {
 
 /**
  * Nanoseconds since 1970 do not fit a double: quoting them before JSON.parse keeps every digit.
- * A key inside a JSON string is followed by `\"`, not `"`, so only real keys match.
+ * A key inside a JSON string is followed by `\"`, not `"`, so only real keys match; an attribute of such a name may hold a
+ * fraction, which stays the number it is.
  * @param {string} text
  */
 export function quoteNanos(text) {
-  return text.replace(/(_unix_nano"\s*:\s*)(\d+)/g, '$1"$2"');
+  return text.replace(/(_unix_nano"\s*:\s*)(-?\d+)(?![\d.eE])/g, '$1"$2"');
 }
 
 /**
  * @template T
  * @param {string} path below /api/v1, with its query
- * @param {{poll?: boolean, signal?: AbortSignal}} [options] `poll` marks a repeated request, which leaves no span
+ * @param {object} [options]
+ * @param {boolean} [options.poll] marks a repeated request, which leaves no span
+ * @param {AbortSignal} [options.signal]
+ * @param {number} [options.timeoutMs]
+ * @param {string} [options.what] what is asked for, as the notice of a timeout names it; the path if not given
  * @returns {Promise<T>}
  */
-export async function getJson(path, { poll = false, signal } = {}) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+export async function getJson(path, { poll = false, signal, timeoutMs = TIMEOUT_MS, what = path.replace(/\?.*/, '') } = {}) {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const { ok, status, text } = await send(path, {
     headers: poll ? { 'x-sabot-poll': '1', accept: 'application/json' } : { accept: 'application/json' },
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-  });
+  }, `no answer to ${what} within ${timeoutMs / 1000} s`);
   if (!ok) throw errorFrom(status, text);
   try {
     return JSON.parse(quoteNanos(text));
@@ -52,13 +61,17 @@ export async function getJson(path, { poll = false, signal } = {}) {
 /**
  * @param {string} path
  * @param {RequestInit} init
+ * @param {string} late what to say when the time is over
  */
-async function send(path, init) {
+async function send(path, init, late) {
   try {
     const response = await fetch(BASE + path, init);
     return { ok: response.ok, status: response.status, text: await response.text() };
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    if (cause instanceof DOMException && cause.name === 'TimeoutError') {
+      throw new ApiError(late, { code: 'timeout', hint: 'The server may be busy. Ask again, or for less.' });
+    }
     throw new ApiError('the server does not answer', { code: 'unreachable', hint: 'Is `sabot up` still running?' });
   }
 }

@@ -18,6 +18,16 @@ const MAX_WAIT_MS = 15_000;
  */
 
 /**
+ * @template T
+ * @typedef {object} Growing how an answer is made of what is known and of what is new
+ * @property {(path: string, known: T | null) => string} ask the path that asks for what is new
+ * @property {(known: T | null, answer: T) => T} join
+ */
+
+/** @type {Growing<any>} */
+const WHOLE = { ask: (path) => path, join: (_, answer) => answer };
+
+/**
  * How long to wait after `failures` failed attempts in a row: doubling, bounded.
  * @param {number} intervalMs
  * @param {number} failures
@@ -31,14 +41,15 @@ export function waitMs(intervalMs, failures) {
  * @template T
  * @param {string | null} path
  * @param {number} [intervalMs]
+ * @param {Growing<T>} [growing] must stay the same
  * @returns {Polled<T>}
  */
-export function usePoll(path, intervalMs = 1000) {
+export function usePoll(path, intervalMs = 1000, growing = WHOLE) {
   const retry = useRef(() => {});
   const [state, setState] = useState(/** @type {State<T> & {path: string | null}} */ ({ ...EMPTY, path }));
   useEffect(() => {
     if (path === null) return undefined;
-    const loop = startLoop(path, intervalMs, (/** @type {Partial<State<T>>} */ change) => {
+    const loop = startLoop(path, intervalMs, growing, (/** @type {Partial<State<T>>} */ change) => {
       setState((old) => ({ ...(old.path === path ? old : EMPTY), ...change, path }));
     });
     retry.current = loop.now;
@@ -61,10 +72,13 @@ const EMPTY = { data: null, error: null, answeredAt: 0, retryAt: 0 };
  * @template T
  * @param {string} path
  * @param {number} intervalMs
+ * @param {Growing<T>} growing
  * @param {(change: Partial<State<T>>) => void} report
  */
-function startLoop(path, intervalMs, report) {
+function startLoop(path, intervalMs, growing, report) {
   const stopped = new AbortController();
+  /** @type {T | null} */
+  let known = null;
   let timer = 0;
   let failures = 0;
   let busy = false;
@@ -74,10 +88,9 @@ function startLoop(path, intervalMs, report) {
     if (busy || document.hidden || stopped.signal.aborted) return;
     busy = true;
     try {
-      /** @type {T} */
-      const data = await getJson(path, { poll: true, signal: stopped.signal });
+      known = growing.join(known, await getJson(growing.ask(path, known), { poll: true, signal: stopped.signal }));
       failures = 0;
-      report({ data, error: null, answeredAt: Date.now(), retryAt: 0 });
+      report({ data: known, error: null, answeredAt: Date.now(), retryAt: 0 });
     } catch (cause) {
       if (stopped.signal.aborted) return;
       failures += 1;

@@ -1,26 +1,41 @@
-/** @file Status words to tones. An unknown word is shown as it is, in the calmest tone. */
+/** @file Status words of the API to tones and words. An unknown word is shown as it is, in the calmest tone. */
 
 /** @typedef {import('../types.js').Tone} Tone */
 
-/** @type {Record<string, Tone>} */
-const TONES = {
-  running: 'ok', ok: 'ok', healthy: 'ok', ready: 'ok', active: 'ok', open: 'ok', up: 'ok',
-  finished: 'done', completed: 'done',
-  degraded: 'warn', waiting: 'warn', paused: 'warn', draining: 'warn', starting: 'warn', warning: 'warn', lagging: 'warn',
-  failed: 'error', error: 'error', unhealthy: 'error', down: 'error',
-  stopped: 'idle', idle: 'idle', disabled: 'idle', off: 'idle',
-};
+/** @type {Map<string, Tone>} */
+const TONES = new Map([
+  // Jobs.
+  ['running', 'ok'], ['waiting', 'warn'], ['disk_full', 'warn'], ['finished', 'done'], ['failed', 'error'], ['stopped', 'idle'],
+  // Streams, tables and sinks; parts of the server; the server as a whole.
+  ['ready', 'ok'], ['ok', 'ok'], ['degraded', 'warn'],
+]);
+/** Somebody has to do something: these carry an icon as well. */
+const ALARMS = new Set(['disk_full', 'degraded', 'failed']);
 
 /**
  * @param {string | null | undefined} status
  * @returns {Tone}
  */
 export function toneOf(status) {
-  return TONES[String(status ?? '').toLowerCase()] ?? 'idle';
+  return TONES.get(status ?? '') ?? 'idle';
 }
 
-/** Whether a component needs no attention. @param {string} status */
-export function isFine(status) {
-  const tone = toneOf(status);
-  return tone === 'ok' || tone === 'done' || tone === 'idle';
+/** Whether a status calls for somebody. @param {string} status */
+export function isAlarm(status) {
+  return ALARMS.has(status);
+}
+
+/** The status as people read it: `disk full`. @param {string} status */
+export function wordOf(status) {
+  return status.replaceAll('_', ' ');
+}
+
+/**
+ * The different statuses, alarms first, then as the API lists them.
+ * @param {string[]} statuses
+ */
+export function distinct(statuses) {
+  const order = [...ALARMS, ...TONES.keys()];
+  const rank = (/** @type {string} */ status) => (order.includes(status) ? order.indexOf(status) : order.length);
+  return [...new Set(statuses)].sort((one, other) => rank(one) - rank(other));
 }

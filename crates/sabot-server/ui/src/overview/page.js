@@ -10,6 +10,7 @@ import { Connection } from '../parts/connection.js';
 import { Failure, Loading } from '../parts/notice.js';
 import { Graph } from './graph/graph.js';
 import { Legend } from './graph/legend.js';
+import { GROWING } from './history.js';
 import { Panel } from './panel/panel.js';
 import { toSeries } from './series.js';
 import { Strip } from './strip.js';
@@ -26,7 +27,7 @@ const DURATION_STEPS = [
 /** @param {{query: URLSearchParams}} props */
 export function OverviewPage({ query }) {
   /** @type {import('../base/poll.js').Polled<Overview>} */
-  const polled = usePoll('/overview');
+  const polled = usePoll('/overview', 1000, GROWING);
   const { data, error, retry } = polled;
   const selected = query.get('node');
   const open = data?.graph.nodes.find((node) => node.id === selected) ?? null;
@@ -40,7 +41,7 @@ export function OverviewPage({ query }) {
         <${Strip} status=${data.status} />
         <${Figures} overview=${data}>
           <section class="card" aria-labelledby="graph-title">
-            <div class="card-head"><h2 id="graph-title">Flow</h2><${Legend} /></div>
+            <div class="card-head"><h2 id="graph-title">Flow</h2><${Legend} nodes=${data.graph.nodes} /></div>
             <${Graph} graph=${data.graph} selected=${open?.id ?? null} still=${error !== null}
               onOpen=${(/** @type {string} */ id) => setParameter('node', id)} />
           </section>

@@ -12,7 +12,7 @@ export function toSeries(history) {
   const column = (/** @type {(sample: Sample) => number | null | undefined} */ pick) => history.map((sample) => pick(sample) ?? null);
   return {
     times: history.map((sample) => Date.parse(sample.at) / 1000),
-    rate: column((sample) => sample.events_per_second),
+    rate: column((sample) => notNegative(sample.events_per_second)),
     late: column((sample) => sample.late_total),
     errors: column((sample) => sample.errors_total),
     lag: column((sample) => sample.watermark_lag_seconds),
@@ -20,8 +20,14 @@ export function toSeries(history) {
   };
 }
 
+/** A rate below zero is a counter that began again: how fast it really was is not known. @param {number | null | undefined} rate */
+function notNegative(rate) {
+  return typeof rate === 'number' && rate >= 0 ? rate : null;
+}
+
 /**
- * How much a counter grew from sample to sample. A restart makes a counter smaller: it then grew from zero.
+ * How much a counter grew from sample to sample. One that fell began again, or an agent it sums over is gone: how much it
+ * grew is then not known, and what is left of it must not look like a burst.
  * @param {Column} totals
  * @returns {Column}
  */
@@ -29,7 +35,7 @@ export function growth(totals) {
   return totals.map((total, index) => {
     const before = totals[index - 1];
     if (total === null || before === null || before === undefined) return null;
-    return total >= before ? total - before : total;
+    return total >= before ? total - before : null;
   });
 }
 

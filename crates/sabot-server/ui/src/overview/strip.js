@@ -1,14 +1,14 @@
 /** @file The line that says whether all is well, and if not, what is not. */
 import { html } from '../base/html.js';
 import { instant, plural, seconds } from '../base/format.js';
-import { isFine } from '../base/status.js';
+import { isAlarm, wordOf } from '../base/status.js';
 import { Badge } from '../parts/badge.js';
 import { Icon } from '../parts/icon.js';
 
 /** @param {{status: import('../types.js').Status}} props */
 export function Strip({ status }) {
   const components = status.components ?? [];
-  const unwell = components.filter((component) => !isFine(component.status));
+  const unwell = components.filter((component) => isAlarm(component.status));
   return html`
     <section class="strip" aria-label="Status">
       <h1>${status.project}</h1>
@@ -16,7 +16,7 @@ export function Strip({ status }) {
       <dl>
         <div><dt>up</dt><dd title=${`since ${instant(status.started_at)}`}>${seconds(Math.floor(status.uptime_seconds))}</dd></div>
         <div><dt>version</dt><dd>${status.version}</dd></div>
-        ${components.length > 0 && html`<div><dt>parts</dt><dd title=${components.map(({ name, status: word }) => `${name}: ${word}`).join('\n')}>
+        ${components.length > 0 && html`<div><dt>parts</dt><dd title=${components.map((one) => `${one.name}: ${wordOf(one.status)}`).join('\n')}>
           ${unwell.length === 0 ? `all ${components.length} well` : `${unwell.length} of ${components.length} unwell`}</dd></div>`}
       </dl>
       ${status.finished && html`<p class="strip-note">Every source has been read to its end.</p>`}

@@ -4,6 +4,8 @@ import { html } from '../base/html.js';
 import { Icon } from './icon.js';
 
 const SHOWN_MS = 1500;
+/** @type {Record<string, string>} */
+const ICONS = { '': 'copy', copied: 'ok', 'not allowed': 'error' };
 
 /** @param {{text: string, label: string, children?: unknown}} props */
 export function Copy({ text, label, children }) {
@@ -18,8 +20,8 @@ export function Copy({ text, label, children }) {
     event.stopPropagation();
     setDone(await write(text) ? 'copied' : 'not allowed');
   }
-  return html`<button type="button" class="copy" aria-label=${`Copy ${label}`} title=${`Copy ${label}`} onClick=${copy}>
-    ${children}<${Icon} name=${done === 'copied' ? 'ok' : 'copy'} /><span class="visually-hidden" role="status">${done}</span>
+  return html`<button type="button" class="copy" aria-label=${`Copy ${label}`} title=${done || `Copy ${label}`} onClick=${copy}>
+    ${children}<${Icon} name=${ICONS[done] ?? 'copy'} /><span class="visually-hidden" role="status">${done}</span>
   </button>`;
 }
 

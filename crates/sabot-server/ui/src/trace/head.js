@@ -18,6 +18,7 @@ export function TraceHead({ tree }) {
     <p class="trace-facts">
       <span><strong>${nanos(tree.durationNs)}</strong></span>
       <span>${plural(tree.spans.length, 'span')}</span>
+      ${tree.truncated && html`<span class="warn-text">there are more spans than these</span>`}
       <span>${plural(tree.depth, 'level')}</span>
       <span>started ${instant(tree.startMs)}</span>
       ${orphans > 0 && html`<span class="warn-text" title="The parent is not in the store: not sent, not sampled, or not arrived yet.">

@@ -14,16 +14,15 @@ const SERVICE_COLOURS = Array.from({ length: COLOURS }, (_, index) => `--svc-${i
 /** @typedef {import('./ruler.js').Window} Window */
 /** @typedef {import('./model.js').TraceTree} TraceTree */
 
-/** @param {{tree: TraceTree, window: Window, onWindow: (window: Window) => void}} props */
-export function Minimap({ tree, window, onWindow }) {
+/** @param {{tree: TraceTree, window: Window, full: Window, onWindow: (window: Window) => void}} props */
+export function Minimap({ tree, window, full, onWindow }) {
   const { ref, width } = useSize();
   const theme = useThemeVersion();
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-  const { drag, handlers } = useDrag(width, (from, to) => onWindow({ from: from * tree.durationNs, to: to * tree.durationNs }));
+  const { drag, handlers } = useDrag(width, (from, to) => onWindow({ from: from * full.to, to: to * full.to }));
   useEffect(() => {
-    if (canvas.current && width > 0) draw(canvas.current, width, tree);
+    if (canvas.current && width > 0) draw(canvas.current, width, tree, full.to);
   }, [tree, width, theme]);
-  const full = { from: 0, to: tree.durationNs };
   const left = drag ? Math.min(drag.from, drag.to) * 100 : position(window.from, full);
   const right = drag ? Math.max(drag.from, drag.to) * 100 : position(window.to, full);
   return html`<div class="minimap" ref=${ref} title="Drag to zoom, double-click for all" ...${handlers} onDblClick=${() => onWindow(full)}>
@@ -67,8 +66,9 @@ function useDrag(width, onDone) {
  * @param {HTMLCanvasElement} canvas
  * @param {number} width
  * @param {TraceTree} tree
+ * @param {number} ns of the whole width; not 0, as the trace may be
  */
-function draw(canvas, width, tree) {
+function draw(canvas, width, tree, ns) {
   const density = devicePixelRatio;
   canvas.width = width * density;
   canvas.height = HEIGHT * density;
@@ -82,6 +82,6 @@ function draw(canvas, width, tree) {
   for (const span of ordered) {
     pen.fillStyle = colours[span.failed ? '--error' : `--svc-${span.colour}`] ?? '';
     const y = 3 + (span.index * Math.min(room, tree.spans.length * (line + 1))) / tree.spans.length;
-    pen.fillRect((span.startNs / tree.durationNs) * width, y, Math.max(1, (span.durationNs / tree.durationNs) * width), line);
+    pen.fillRect((span.startNs / ns) * width, y, Math.max(1, (span.durationNs / ns) * width), line);
   }
 }

@@ -2,6 +2,7 @@
  * @file A trace as a tree, flattened in the order it is drawn. Invariants: every span appears exactly once, a parent
  * before its children, and `size` counts a span and all below it, so that a subtree is a slice of the list.
  */
+import { groupBy } from '../base/group.js';
 
 /** @typedef {import('../types.js').Span} Span */
 /** @typedef {import('../types.js').Trace} Trace */
@@ -13,6 +14,8 @@
  * @property {number} depth 0 for a root
  * @property {number} parent index of the parent, -1 for a root
  * @property {number} size spans in this subtree, this one included
+ * @property {number} place among its siblings, from 1
+ * @property {number} siblings of the same parent, this one included
  * @property {number} startNs since the start of the trace
  * @property {number} durationNs
  * @property {boolean} failed
@@ -33,6 +36,7 @@
  * @property {ServiceUse[]} services in order of appearance
  * @property {number} errors
  * @property {number} depth number of levels
+ * @property {boolean} truncated the trace has more spans than these
  */
 
 export const COLOURS = 10;
@@ -45,6 +49,7 @@ export function buildTree(trace) {
   }, null) ?? 0n;
   const spans = flatten(trace.spans, origin);
   countBelow(spans);
+  countSiblings(spans);
   const services = colourServices(spans);
   return {
     id: trace.trace_id,
@@ -55,6 +60,7 @@ export function buildTree(trace) {
     services,
     errors: spans.filter((span) => span.failed).length,
     depth: spans.reduce((deepest, span) => Math.max(deepest, span.depth + 1), 0),
+    truncated: trace.truncated === true,
   };
 }
 
@@ -107,7 +113,7 @@ function flatten(spans, origin) {
       seen.add(span);
       const index = list.length;
       list.push({
-        span, index, depth, parent, size: 1, colour: 0, failedBelow: 0,
+        span, index, depth, parent, size: 1, place: 1, siblings: 1, colour: 0, failedBelow: 0,
         startNs: starts.get(span) ?? 0,
         durationNs: Math.max(0, Number(BigInt(span.end_unix_nano) - BigInt(span.start_unix_nano))),
         failed: isFailed(span),
@@ -128,6 +134,16 @@ function countBelow(spans) {
     if (!span || !parent) continue;
     parent.size += span.size;
     parent.failedBelow += span.failedBelow + (span.failed ? 1 : 0);
+  }
+}
+
+/** Only rows in view exist, so each says itself where it stands. @param {TreeSpan[]} spans */
+function countSiblings(spans) {
+  for (const siblings of groupBy(spans, (span) => span.parent).values()) {
+    siblings.forEach((span, index) => {
+      span.place = index + 1;
+      span.siblings = siblings.length;
+    });
   }
 }
 

@@ -22,7 +22,7 @@ const ADDRESS_DELAY_MS = 250;
 export function TracePage({ id, query }) {
   const [attempt, setAttempt] = useState(0);
   /** @type {import('../base/load.js').Loaded<Trace>} */
-  const loaded = useLoad(`/traces/${encodeURIComponent(id)}`, attempt);
+  const loaded = useLoad(`/traces/${encodeURIComponent(id)}`, 'the request for this trace', attempt);
   const again = () => setAttempt((old) => old + 1);
   if (loaded.state === 'loading') return html`<${Loading} what="the trace" />`;
   if (loaded.state === 'failed') {
@@ -41,13 +41,28 @@ function TraceView({ trace, spanId }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const item = tree.spans[state.selected];
   const shown = state.detail ? (item?.span.span_id ?? null) : null;
+  const written = useRef(spanId);
   useEffect(() => {
-    if (shown === spanId) return undefined;
+    if (shown === written.current) return undefined;
     // Browsers limit how often the address may change; a held arrow key must not run into that.
-    const timer = setTimeout(() => setParameter('span', shown), ADDRESS_DELAY_MS);
+    const timer = setTimeout(() => {
+      written.current = shown;
+      setParameter('span', shown);
+    }, ADDRESS_DELAY_MS);
     return () => clearTimeout(timer);
   }, [shown]);
-  useKeys(pageKeys(state, () => field.current?.focus()));
+  useEffect(() => {
+    // A link to another span of this trace, or a step back in the browser's history.
+    if (spanId === written.current) return;
+    written.current = spanId;
+    state.show(spanId);
+    focusTree();
+  }, [spanId]);
+  const closeDetail = () => {
+    state.setDetail(false);
+    focusTree();
+  };
+  useKeys(pageKeys(state, { closeDetail, focusSearch: () => field.current?.focus() }));
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
@@ -63,18 +78,15 @@ function TraceView({ trace, spanId }) {
     <div class=${`trace-body ${state.detail ? 'with-detail' : ''}`}>
       <section class="card trace-main" aria-label="Waterfall">
         <${Toolbar} state=${state} field=${field} onLeave=${focusTree} />
-        <${Minimap} tree=${tree} window=${state.window} onWindow=${state.setWindow} />
+        <${Minimap} tree=${tree} window=${state.window} full=${state.full} onWindow=${state.setWindow} />
         <${Waterfall} ...${{ tree, onKeyDown, visible: state.visible, collapsed: state.collapsed, matches: state.matches,
-          selected: state.selected, window: state.window, onToggle: state.toggle,
+          selected: state.selected, detail: state.detail, window: state.window, onToggle: state.toggle,
           onSelect: (/** @type {number} */ index) => {
             state.reveal(index);
             state.setDetail(true);
           } }} />
       </section>
-      ${state.detail && item && html`<${SpanDetail} item=${item} traceNs=${tree.durationNs} onClose=${() => {
-        state.setDetail(false);
-        focusTree();
-      }} />`}
+      ${state.detail && item && html`<${SpanDetail} item=${item} traceNs=${tree.durationNs} onClose=${closeDetail} />`}
     </div>
   </div>`;
 }

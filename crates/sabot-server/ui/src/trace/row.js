@@ -26,7 +26,7 @@ const MAX_MARKS = 20;
 
 /** @param {RowProps} props */
 export function SpanRow({ item, top, window, origin, selected, collapsed, matches, onSelect, onToggle }) {
-  const { span, index, depth, size, failed, failedBelow, colour } = item;
+  const { span, index, depth, size, place, siblings, failed, failedBelow, colour } = item;
   const classes = ['span-row', `svc-${colour}`];
   if (selected) classes.push('selected');
   if (failed) classes.push('failed');
@@ -37,7 +37,8 @@ export function SpanRow({ item, top, window, origin, selected, collapsed, matche
     onToggle(index);
   }
   return html`<div class=${classes.join(' ')} style=${{ transform: `translateY(${top}px)` }} id=${rowId(index)} role="treeitem"
-    aria-level=${depth + 1} aria-selected=${selected} aria-expanded=${size > 1 ? !collapsed : undefined} aria-label=${describe(item)}
+    aria-level=${depth + 1} aria-posinset=${place} aria-setsize=${siblings} aria-selected=${selected}
+    aria-expanded=${size > 1 ? !collapsed : undefined} aria-label=${describe(item)}
     onClick=${() => onSelect(index)}>
     <div class="span-name" style=${{ paddingLeft: `calc(${Math.min(depth, MAX_INDENT)} * var(--indent) + 4px)` }}>
       ${size > 1

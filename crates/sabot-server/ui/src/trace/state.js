@@ -11,10 +11,10 @@ import { ancestors, visibleSpans } from './model.js';
  * @param {string | null} spanId the span to start at
  */
 export function useTraceState(tree, spanId) {
-  const start = Math.max(0, tree.spans.findIndex((item) => item.span.span_id === spanId));
+  const linked = tree.spans.findIndex((item) => item.span.span_id === spanId);
   const full = { from: 0, to: Math.max(1, tree.durationNs) };
-  const [selected, setSelected] = useState(start);
-  const [detail, setDetail] = useState(spanId !== null);
+  const [selected, setSelected] = useState(Math.max(0, linked));
+  const [detail, setDetail] = useState(linked >= 0);
   const [collapsed, setCollapsed] = useState(/** @type {ReadonlySet<number>} */ (new Set()));
   const [query, setQuery] = useState('');
   const [window, setWindow] = useState(/** @type {Window} */ (full));
@@ -29,6 +29,13 @@ export function useTraceState(tree, spanId) {
     const above = ancestors(tree.spans, index).filter((one) => collapsed.has(one));
     if (above.length > 0) setCollapsed(without(collapsed, above));
     setSelected(index);
+  }
+
+  /** Opens the details of a span, or closes them. @param {string | null} id */
+  function show(id) {
+    const index = tree.spans.findIndex((item) => item.span.span_id === id);
+    setDetail(index >= 0);
+    if (index >= 0) reveal(index);
   }
 
   /** @param {number} index */
@@ -49,7 +56,7 @@ export function useTraceState(tree, spanId) {
 
   return {
     selected, detail, collapsed, query, window, visible, found, failed, matches, full,
-    setDetail, setQuery, setWindow, reveal, toggle, move,
+    setDetail, setQuery, setWindow, show, reveal, toggle, move,
     collapseAll: () => setCollapsed(new Set(tree.spans.filter((item) => item.size > 1 && item.depth > 0).map((item) => item.index))),
     expandAll: () => setCollapsed(new Set()),
     /** @param {1 | -1} direction */

@@ -39,10 +39,10 @@ export function treeKeys(tree, state) {
 /**
  * Keys that work wherever the focus is on the page.
  * @param {TraceState} state
- * @param {() => void} focusSearch
+ * @param {{focusSearch: () => void, closeDetail: () => void}} moves
  * @returns {import('../base/keys.js').KeyMap}
  */
-export function pageKeys(state, focusSearch) {
+export function pageKeys(state, { focusSearch, closeDetail }) {
   return {
     '/': focusSearch,
     n: () => state.nextMatch(1),
@@ -50,7 +50,7 @@ export function pageKeys(state, focusSearch) {
     e: state.nextFailed,
     z: state.zoom,
     Escape: () => {
-      if (state.detail) state.setDetail(false);
+      if (state.detail) closeDetail();
       else state.setQuery('');
     },
   };

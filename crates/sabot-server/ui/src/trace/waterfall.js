@@ -23,6 +23,7 @@ const NARROW = 700;
  * @property {ReadonlySet<number>} collapsed
  * @property {ReadonlySet<number> | null} matches
  * @property {number} selected
+ * @property {boolean} detail whether its details are open: on a small screen they take half of the room
  * @property {import('./ruler.js').Window} window
  * @property {(index: number) => void} onSelect
  * @property {(index: number) => void} onToggle
@@ -30,12 +31,12 @@ const NARROW = 700;
  */
 
 /** @param {WaterfallProps} props */
-export function Waterfall({ tree, visible, collapsed, matches, selected, window, onSelect, onToggle, onKeyDown }) {
+export function Waterfall({ tree, visible, collapsed, matches, selected, detail, window, onSelect, onToggle, onKeyDown }) {
   const { ref, width, height } = useSize();
   const [scroll, setScroll] = useState(0);
   const place = useMemo(() => new Map(visible.map((index, row) => [index, row])), [visible]);
   const most = width < NARROW ? 2 : 6;
-  useLayoutEffect(() => showRow(ref.current, place.get(selected)), [selected, height > 0]);
+  useLayoutEffect(() => showRow(ref.current, place.get(selected)), [selected, detail, height > 0]);
   useEffect(() => ref.current?.focus({ preventScroll: true }), []);
 
   const first = Math.max(0, Math.floor(scroll / ROW_HEIGHT) - MARGIN_ROWS);

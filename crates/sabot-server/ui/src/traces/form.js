@@ -5,7 +5,9 @@ import { typed } from '../base/input.js';
 import { usePoll } from '../base/poll.js';
 import { navigate } from '../base/router.js';
 import { Icon } from '../parts/icon.js';
-import { badTags, isDuration, writeSearch } from './query.js';
+import { isDuration } from './duration.js';
+import { operationsOf } from './operations.js';
+import { badTags, writeSearch } from './query.js';
 
 const SERVICES_INTERVAL_MS = 15_000;
 /** Fields that a small screen shows only when asked. */
@@ -21,11 +23,18 @@ const LIMITS = ['20', '50', '100', '500'].map((limit) => [limit, limit]);
 export function SearchForm({ search, onSame }) {
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const [service, setService] = useState(search.service);
-  const [more, setMore] = useState(RARE.some((name) => search[name] !== ''));
+  const rare = RARE.some((name) => search[name] !== '');
+  const [more, setMore] = useState(rare);
   /** @type {import('../base/poll.js').Polled<Service[]>} */
   const { data } = usePoll('/telemetry/services', SERVICES_INTERVAL_MS);
   const services = data ?? [];
-  useEffect(() => setService(search.service), [search.service]);
+  useEffect(() => {
+    // The fields are kept, so that the focus is: they only start again from the address.
+    form.current?.reset();
+    for (const field of form.current?.querySelectorAll('input') ?? []) field.setCustomValidity('');
+    setService(search.service);
+    if (rare) setMore(true);
+  }, [JSON.stringify(search)]);
 
   /** @param {Event} event */
   function onSubmit(event) {
@@ -36,7 +45,7 @@ export function SearchForm({ search, onSame }) {
   }
 
   return html`<form class=${`search card ${more ? '' : 'fewer'}`} role="search" aria-label="Search traces"
-    key=${JSON.stringify(search)} ref=${form} onSubmit=${onSubmit}>
+    ref=${form} onSubmit=${onSubmit} onInvalidCapture=${() => setMore(true)}>
     <${Field} label="Service" name="service" value=${search.service} list="services" placeholder="any"
       onInput=${(/** @type {InputEvent} */ event) => setService(typed(event))} />
     <${Field} label="Operation" name="operation" value=${search.operation} list="operations" placeholder="any" />
@@ -71,16 +80,6 @@ function fieldsOf(form) {
   };
 }
 
-/**
- * Operations of the chosen service, or of all while none is chosen.
- * @param {Service[]} services
- * @param {string} service
- */
-function operationsOf(services, service) {
-  const chosen = services.filter((one) => one.service === service);
-  return [...new Set((chosen.length > 0 ? chosen : services).flatMap((one) => one.operations))].sort();
-}
-
 /** @param {string} text */
 function checkTags(text) {
   const bad = badTags(text);
@@ -89,7 +88,7 @@ function checkTags(text) {
 
 /** @param {string} text */
 function checkDuration(text) {
-  return isDuration(text) ? '' : 'a number and a unit, such as 250ms or 1.5s';
+  return text.trim() === '' || isDuration(text) ? '' : 'numbers and units, such as 250ms, 1.5s or 1h30m';
 }
 
 /**
@@ -112,6 +111,6 @@ function Choice({ label, name, value, options }) {
   const known = options.some(([option]) => option === value) ? options : [...options, [value, value]];
   return html`<label class=${`field field-${name}`}><span>${label}</span>
     <select name=${name}>${known.map(([option, text]) => html`
-      <option key=${option} value=${option} selected=${option === value}>${text}</option>`)}</select>
+      <option key=${option} value=${option} defaultSelected=${option === value}>${text}</option>`)}</select>
   </label>`;
 }

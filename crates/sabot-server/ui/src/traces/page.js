@@ -1,24 +1,24 @@
 /** @file Trace search: the form, and what was found. */
 import { useState } from '../../vendor/preact-hooks.js';
 import { html } from '../base/html.js';
-import { plural } from '../base/format.js';
 import { useKeys } from '../base/keys.js';
 import { useLoad } from '../base/load.js';
 import { Icon } from '../parts/icon.js';
 import { Empty, Failure, Loading } from '../parts/notice.js';
+import { howMany } from './count.js';
 import { SearchForm } from './form.js';
 import { isNarrow, readSearch, searchPath } from './query.js';
 import { Results } from './results.js';
 import { Scatter } from './scatter.js';
 
-/** @typedef {import('../types.js').TraceSummary} TraceSummary */
+/** @typedef {import('../types.js').TraceList} TraceList */
 
 /** @param {{query: URLSearchParams}} props */
 export function TracesPage({ query }) {
   const [attempt, setAttempt] = useState(0);
   const search = readSearch(query);
-  /** @type {import('../base/load.js').Loaded<{traces: TraceSummary[]}>} */
-  const loaded = useLoad(searchPath(search), attempt);
+  /** @type {import('../base/load.js').Loaded<TraceList>} */
+  const loaded = useLoad(searchPath(search), 'the trace search', attempt);
   const again = () => setAttempt((old) => old + 1);
   useKeys({ '/': focusTags });
   const answer = loaded.state === 'ready' ? loaded.data : loaded.state === 'loading' ? loaded.old : null;
@@ -28,7 +28,7 @@ export function TracesPage({ query }) {
     ${loaded.state === 'failed' && html`<${Failure} error=${loaded.error} onRetry=${again} />`}
     ${loaded.state === 'loading' && !answer && html`<${Loading} what="traces" />`}
     ${answer && html`<div class=${loaded.state === 'loading' ? 'stale' : ''}>
-      <${Found} traces=${answer.traces} narrow=${isNarrow(search)} limit=${Number(search.limit)} onAgain=${again} />
+      <${Found} found=${answer} narrow=${isNarrow(search)} limit=${Number(search.limit)} onAgain=${again} />
     </div>`}
   </div>`;
 }
@@ -38,14 +38,14 @@ function focusTags() {
   if (field instanceof HTMLInputElement) field.focus();
 }
 
-/** @param {{traces: TraceSummary[], narrow: boolean, limit: number, onAgain: () => void}} props */
-function Found({ traces, narrow, limit, onAgain }) {
+/** @param {{found: TraceList, narrow: boolean, limit: number, onAgain: () => void}} props */
+function Found({ found, narrow, limit, onAgain }) {
+  const { traces } = found;
   if (traces.length === 0) return html`<${Nothing} narrow=${narrow} />`;
   const failed = traces.filter((trace) => trace.errors > 0).length;
   return html`
     <div class="found">
-      <p role="status">${traces.length >= limit ? 'The newest ' : ''}${plural(traces.length, 'trace')}${failed > 0
-        && html`, <strong class="failed-text">${failed} failed</strong>`}</p>
+      <p role="status">${howMany(found, limit)}${failed > 0 && html`; <strong class="failed-text">${failed} failed</strong>`}</p>
       <button type="button" class="button" onClick=${onAgain}><${Icon} name="refresh" />Refresh</button>
     </div>
     ${traces.length > 1 && html`<${Scatter} traces=${traces} />`}

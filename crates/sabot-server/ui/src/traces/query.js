@@ -62,11 +62,6 @@ function quoteTag(tag) {
   return /\s/.test(tag) ? `${tag.slice(0, split)}"${tag.slice(split)}"` : tag;
 }
 
-/** Whether a duration is written as the API reads it: a number and a unit. @param {string} text */
-export function isDuration(text) {
-  return text.trim() === '' || /^\d+(\.\d+)?\s*(ns|us|µs|ms|s|m|h|d)$/.test(text.trim());
-}
-
 /** Whether the search asks for less than everything. @param {Search} search */
 export function isNarrow(search) {
   return [search.tags, ...SINGLE.filter((name) => name !== 'limit').map((name) => search[name])].some((value) => value !== '');

@@ -1,7 +1,8 @@
 /** @file One node of the graph: a card that opens its details. */
 import { html } from '../../base/html.js';
 import { compact, rate, seconds } from '../../base/format.js';
-import { toneOf } from '../../base/status.js';
+import { isAlarm, toneOf, wordOf } from '../../base/status.js';
+import { Icon } from '../../parts/icon.js';
 import { fitText } from './fit-text.js';
 import { CARD } from './layout.js';
 import { outline } from './shape.js';
@@ -13,22 +14,25 @@ const TEXT_LEFT = 42;
 
 /** @param {{node: GraphNode, x: number, y: number, selected: boolean, onOpen: (id: string) => void, children: unknown}} props */
 export function Card({ node, x, y, selected, onOpen, children }) {
-  const tone = toneOf(node.status);
+  const alarm = isAlarm(node.status);
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
     if (event.key !== 'Enter' && event.key !== ' ') return;
     event.preventDefault();
     onOpen(node.id);
   }
-  return html`<g class=${`card-node kind-${node.kind} tone-${tone} ${selected ? 'selected' : ''}`} transform=${`translate(${x} ${y})`}
+  const classes = ['card-node', `kind-${node.kind}`, `tone-${toneOf(node.status)}`, alarm && 'alarm', selected && 'selected'].filter(Boolean);
+  return html`<g class=${classes.join(' ')} transform=${`translate(${x} ${y})`}
     role="button" tabindex="0" data-node=${node.id} aria-label=${describe(node)} aria-pressed=${selected}
     onClick=${() => onOpen(node.id)} onKeyDown=${onKeyDown}>
     <title>${describe(node)}</title>
     <path class="card-outline" d=${outline(node.kind)} />
     <g class="card-icon" transform=${`translate(${ICON_LEFT} ${CARD.height / 2 - 9})`}>${children}</g>
     <text class="card-name" x=${TEXT_LEFT} y="23">${fitText(shortName(node), CARD.width - TEXT_LEFT - 14)}</text>
-    <circle class="card-dot" cx=${TEXT_LEFT + 4} cy="38" r="3.5" />
-    <text class="card-line" x=${TEXT_LEFT + 12} y="42">${node.status} · ${rate(node.events_per_second)}</text>
+    ${alarm
+      ? html`<g class="card-alarm" transform=${`translate(${TEXT_LEFT - 1} 31) scale(.8)`}><${Icon} name="error" /></g>`
+      : html`<circle class="card-dot" cx=${TEXT_LEFT + 4} cy="38" r="3.5" />`}
+    <text class="card-line" x=${TEXT_LEFT + (alarm ? 16 : 12)} y="42">${wordOf(node.status)} · ${rate(node.events_per_second)}</text>
     ${node.errors_total > 0 && html`<${ErrorCount} total=${node.errors_total} />`}
   </g>`;
 }
@@ -49,7 +53,7 @@ function shortName(node) {
 
 /** @param {GraphNode} node */
 function describe(node) {
-  const facts = [`${node.kind} ${node.name}`, node.status, rate(node.events_per_second), `${compact(node.events_total)} events`];
+  const facts = [`${node.kind} ${node.name}`, wordOf(node.status), rate(node.events_per_second), `${compact(node.events_total)} events`];
   if (typeof node.watermark_lag_seconds === 'number') facts.push(`watermark ${seconds(node.watermark_lag_seconds)} behind`);
   if (node.late_total > 0) facts.push(`${compact(node.late_total)} late`);
   if (node.errors_total > 0) facts.push(`${compact(node.errors_total)} errors`);

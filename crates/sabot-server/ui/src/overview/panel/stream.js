@@ -24,7 +24,7 @@ export function StreamDetails({ node }) {
         ['writer', stream.writer ?? 'the server'],
         ['finished', stream.finished ? 'yes' : 'no'],
       ]} /><//>
-      <${Schema} columns=${stream.schema} marks=${stream.event_time ? { [stream.event_time]: 'event time' } : {}} />
+      <${Schema} columns=${stream.schema} marks=${new Map(stream.event_time ? [[stream.event_time, 'event time']] : [])} />
       ${stream.readers.length > 0 && html`<${Section} title="Readers"><${Grid} label="Readers"
         heads=${[{ title: 'agent' }, { title: 'not read yet', numeric: true }]}
         rows=${stream.readers.map((reader) => [reader.agent, count(reader.lag_events)])} /><//>`}

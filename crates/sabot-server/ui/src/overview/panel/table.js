@@ -21,6 +21,6 @@ export function TableDetails({ node }) {
         ['size', bytes(table.bytes)],
         ['writer', table.writer ?? 'the server'],
       ]} /><//>
-      <${Schema} columns=${table.schema} marks=${Object.fromEntries(table.key.map((column) => [column, 'key']))} />
+      <${Schema} columns=${table.schema} marks=${new Map(table.key.map((column) => [column, 'key']))} />
     `} />`;
 }

@@ -1,0 +1,124 @@
+//! Every metric of the registry moves in one scripted run.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use sabot_common::registry::{ALL_METRICS, Metric, SPANS_REFUSED, SPANS_STORED};
+
+use crate::support::{Running, readings};
+
+const PROJECT: &str = "\
+performance: { commit_interval: 20ms }
+streams:
+  - name: readings
+    partitions: 4
+    event_time: at
+    source: { file: readings.csv }
+    schema: { value: int64 }
+tables:
+  - { name: keys, backend: embedded, key: key, source: { file: keys.csv } }
+  - { name: titles, backend: memory, key: key, source: { file: keys.csv } }
+";
+/// Late rows are dropped: the file goes back in time at its end.
+const WINDOWS: &str = "\
+name: windows
+kind: stream
+sql: |
+  SELECT window_start, key, value, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 minute')
+  GROUP BY window_start, window_end, key, value
+watermark: 1m
+count: 2
+output: { stream: counts }
+metrics:
+  - { name: readings_of_key_total, type: counter, value: \"sum(CASE WHEN value >= 0 THEN 1 ELSE 0 END)\", labels: [key] }
+  - { name: newest_value, type: gauge, value: max(value) }
+";
+const NAMED: &str = "\
+name: named
+kind: stream
+sql: |
+  SELECT r.at, r.value, k.name, t.name AS title
+  FROM readings r LEFT JOIN keys k ON r.key = k.key LEFT JOIN titles t ON r.key = t.key
+output: { table: named, key: at, backend: memory }
+";
+/// Fails at the first row.
+const FAILING: &str = "\
+name: failing
+kind: stream
+sql: SELECT at, value / (value - value) AS nothing FROM readings
+output: blackhole
+";
+
+/// Whether a series belongs to a metric; those of a histogram have a suffix.
+fn is_of(series: &str, metric: &Metric) -> bool {
+    let name = series.split('{').next().unwrap_or_default();
+    name == metric.name || name.strip_prefix(metric.name).is_some_and(|rest| ["_count", "_sum"].contains(&rest))
+}
+
+#[test]
+fn every_metric_moves_in_one_run() {
+    let mut csv = readings(300_000);
+    csv.push_str("2026-01-01T23:00:00Z,k1,not a number\n");
+    let mut keys = "key,name\n".to_owned();
+    for key in 0..97 {
+        writeln!(keys, "k{key},name {key}").unwrap();
+    }
+    // Out of order by far more than the watermark allows: the last event comes first.
+    let (header, rows) = csv.split_once('\n').unwrap();
+    let csv = format!("{header}\n2026-01-20T00:00:00Z,k0,7\n{rows}");
+    let server = Running::on(&[
+        ("sabot.yaml", PROJECT),
+        ("readings.csv", &csv),
+        ("keys.csv", &keys),
+        ("agents/windows.yaml", WINDOWS),
+        ("agents/named.yaml", NAMED),
+        ("agents/failing.yaml", FAILING),
+    ]);
+    let moved: RefCell<BTreeSet<String>> = RefCell::default();
+    let look = || {
+        let series = server.metrics().into_iter().filter(|(_, value)| *value != 0.0).map(|(name, _)| name);
+        moved.borrow_mut().extend(series);
+    };
+    server.until("every agent is over", || {
+        look();
+        let over = |agent: &serde_json::Value| ["finished", "failed"].contains(&agent["status"].as_str().unwrap());
+        let agents = server.get("/agents");
+        agents.as_array().unwrap().iter().all(over).then_some(())
+    });
+    // Gauges are set once a second, and spans stored every few.
+    server.until("spans are stored", || {
+        look();
+        moved.borrow().contains(SPANS_STORED.name).then_some(())
+    });
+    let moved = moved.into_inner();
+    // Spans are refused only when the queue overflows, which `sabot-observatory` tests on its own.
+    let expected = ALL_METRICS.iter().filter(|metric| **metric != SPANS_REFUSED);
+    let still: Vec<&str> =
+        expected.filter(|metric| !moved.iter().any(|series| is_of(series, metric))).map(|metric| metric.name).collect();
+    assert!(still.is_empty(), "these did not move: {still:?}\n{moved:#?}");
+    for series in [
+        "sabot_state_operations_total{operation=\"get\",backend=\"embedded\"}",
+        "sabot_state_operations_total{operation=\"put\",backend=\"embedded\"}",
+        "sabot_events_dropped_total{stream=\"readings\",agent=\"source:readings\",reason=\"malformed\"}",
+        "sabot_events_dropped_total{stream=\"readings\",agent=\"windows\",reason=\"late\"}",
+        "sabot_agents_active{kind=\"stream\",status=\"failed\"}",
+    ] {
+        assert!(moved.contains(series), "{series} is not in\n{moved:#?}");
+    }
+}
+
+#[test]
+fn business_metrics_count_what_their_sql_says() {
+    let server = Running::on(&[
+        ("sabot.yaml", "streams:\n  - { name: readings, event_time: at, source: { file: readings.csv } }\n"),
+        ("readings.csv", &readings(970)),
+        ("agents/windows.yaml", &WINDOWS.replace("count: 2\n", "")),
+    ]);
+    server.until_finished();
+    let metrics = server.metrics();
+    for key in ["k0", "k50", "k96"] {
+        assert_eq!(metrics.get(&format!("readings_of_key_total{{key=\"{key}\"}}")), Some(&10.0), "{key}: {metrics:#?}");
+    }
+    assert_eq!(metrics.get("newest_value"), Some(&969.0));
+}
