@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sabot_common::clock::SharedClock;
-use sabot_common::config::{AgentConfig, Project, StreamConfig};
+use sabot_common::config::{AgentConfig, Output, Project, StreamConfig};
 use sabot_common::units::Speed;
 use sabot_engine::agent::{AgentContext, AgentPlan};
 use sabot_engine::ingest::IngestContext;
@@ -18,6 +18,8 @@ mod agents;
 mod catalog;
 mod declare;
 mod graph;
+mod idle;
+mod launch;
 mod retention;
 
 pub(crate) use agents::{Deployed, PlatformError, Validated};
@@ -37,6 +39,8 @@ pub(crate) struct Platform {
     speed: Option<Speed>,
     memory_bytes: usize,
     state: Mutex<State>,
+    /// Held while an agent is deployed, started, stopped or deleted: these take time, and must not meet.
+    changes: tokio::sync::Mutex<()>,
 }
 
 /// What a platform is made of.
@@ -97,9 +101,9 @@ impl AgentEntry {
 }
 
 impl AgentEntry {
-    fn status_and_lag(&self) -> (JobState, u64) {
-        let lag = self.stats.as_ref().map_or(0, |stats| stats.lag_events());
-        (self.status().0, lag)
+    /// Whether a table is its output.
+    fn writes_table(&self, table: &str) -> bool {
+        matches!(&self.config.output, Output::Table { name, .. } if name.as_str() == table)
     }
 }
 
@@ -135,6 +139,7 @@ impl Platform {
             // A sorted copy is made beside the rows read: half the budget leaves room for it.
             memory_bytes: memory / 2,
             state: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
         }
     }
 
@@ -199,17 +204,6 @@ impl Platform {
             Relation::new(table.name(), Arc::clone(table.schema()), kind)
         }));
         (relations, streams)
-    }
-
-    /// Whether nothing is left to do: every job is over, or has read all there is and waits for one that failed.
-    pub(crate) fn is_idle(&self) -> bool {
-        let state = self.state();
-        let sources: Vec<JobState> = state.sources.values().map(|source| source.status().0).collect();
-        let agents: Vec<(JobState, u64)> = state.agents.values().map(AgentEntry::status_and_lag).collect();
-        let failed = sources.contains(&JobState::Failed) || agents.iter().any(|(state, _)| *state == JobState::Failed);
-        let waits_in_vain = |state: JobState, lag: u64| failed && state == JobState::Running && lag == 0;
-        sources.iter().all(|state| state.is_over())
-            && agents.iter().all(|(state, lag)| state.is_over() || waits_in_vain(*state, *lag))
     }
 
     /// Whether everything has ended well.

@@ -116,11 +116,11 @@ impl Server {
         let address = checked_address(options, &settings)?;
         let clock = SystemClock::shared();
         let data_dir = data_dir(options, &project);
+        // Bound before anything is removed or recovered: a taken port should cost no time and change nothing.
+        let listener = bind(address).await?;
         if options.fresh {
             remove_data(&data_dir)?;
         }
-        // Bound before anything is recovered: a taken port should cost no time and change nothing.
-        let listener = bind(address).await?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let store_options =
             StoreOptions { segment_bytes: settings.performance.segment_bytes.0, ..StoreOptions::default() };

@@ -30,6 +30,16 @@ pub enum StoreError {
         /// Which process, when known.
         by: String,
     },
+    /// Choose an empty directory: this one has files of somebody else in it.
+    #[error(
+        "{dir} is not a sabot data directory and holds \"{found}\"; choose an empty directory, or one that does not exist, with --data-dir"
+    )]
+    ForeignDir {
+        /// The directory.
+        dir: PathBuf,
+        /// What in it is not ours.
+        found: String,
+    },
     /// Use the version of Sabot that wrote it, or start afresh.
     #[error(
         "{file} has format version {found}, this Sabot reads version {supported}; use the Sabot that wrote it, or start over with --fresh"
@@ -74,16 +84,19 @@ pub enum StoreError {
 impl StoreError {
     /// An error of the system about a file.
     pub fn io(file: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { file: file.to_owned() },
-            _ => Self::Io { file: file.to_owned(), source },
-        }
+        let file = file.to_owned();
+        if is_full(&source) { Self::DiskFull { file } } else { Self::Io { file, source } }
     }
 
     /// Damage: what is wrong, in which file and at which offset.
     pub fn corrupt(file: &Path, offset: u64, problem: impl Into<String>) -> Self {
         Self::Corrupt { file: file.to_owned(), offset, problem: problem.into() }
     }
+}
+
+/// Whether there was no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Shorthand for `map_err` with a file.

@@ -13,8 +13,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::at;
+use crate::error::{at, is_full};
 use crate::{Disk, DiskFile, OpenMode, StoreError};
+
+mod records;
+
+pub(crate) use records::Records;
+use records::apply;
 
 const MAGIC: &[u8; 8] = b"SABOTJNL";
 /// Ending of a file that is not complete.
@@ -27,6 +32,8 @@ const ENTRY_HEADER: usize = 8;
 const MAX_ENTRY: u32 = 64 << 20;
 /// Preallocated ahead of the end, so that a sync need not write the file's length.
 const ALLOCATION: u64 = 1 << 20;
+/// Kept back for entries after which files can go: on a full disk they are what makes room.
+const RESERVE: u64 = 4 << 10;
 
 /// A key: what kind of thing, and its name.
 pub(crate) type Key = (String, String);
@@ -61,12 +68,10 @@ pub(crate) struct Journal {
     file: Arc<dyn DiskFile>,
     end: u64,
     allocated: u64,
-    records: BTreeMap<Key, Value>,
+    records: Arc<Records>,
     /// Size after which the file is rewritten.
     rewrite_at: u64,
     rewrite_bytes: u64,
-    /// The sync that failed: what is durable is unknown, and nothing more is accepted.
-    stopped: Option<String>,
 }
 
 impl Journal {
@@ -79,8 +84,9 @@ impl Journal {
         let journal = match newest {
             Some(number) => Self::read(disk, dir, number, rewrite_bytes)?,
             None if is_new => {
-                let first = Self::create(disk, dir, 1, BTreeMap::new(), rewrite_bytes)?;
+                let first = Self::create(disk, dir, 1, Arc::default(), rewrite_bytes)?;
                 first.disk.sync_dir(dir).map_err(at(dir))?;
+                first.records.set_bytes(first.end);
                 first
             }
             None => return Err(StoreError::corrupt(&dir.join(file_name(1)), 0, "the journal is missing")),
@@ -102,87 +108,77 @@ impl Journal {
     }
 
     /// The newest value of every key.
-    pub(crate) const fn records(&self) -> &BTreeMap<Key, Value> {
+    pub(crate) const fn records(&self) -> &Arc<Records> {
         &self.records
-    }
-
-    /// Bytes in use.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.end
-    }
-
-    /// Takes no more appends until the store is opened anew: a sync has failed, and trying it again proves nothing,
-    /// because the system may have dropped what it could not write.
-    pub(crate) fn stop(&mut self, cause: &io::Error) -> StoreError {
-        let cause = format!("a sync failed ({cause}): storage has stopped, restart to recover");
-        let file = self.path(self.number);
-        self.stopped = Some(cause.clone());
-        StoreError::Io { file, source: io::Error::other(cause) }
-    }
-
-    /// Whether appends are still taken.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        match &self.stopped {
-            None => Ok(()),
-            Some(cause) => {
-                Err(StoreError::Io { file: self.path(self.number), source: io::Error::other(cause.clone()) })
-            }
-        }
     }
 
     /// Makes changes durable, all or none, with one sync. When the disk is full nothing has happened and the call can
     /// be made again; after a failed sync no call is taken any more.
     pub(crate) fn append(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.check()?;
+        self.write(changes, RESERVE)
+    }
+
+    /// Like [`Journal::append`], for changes after which files are removed: takes of the room that is kept back.
+    pub(crate) fn append_to_free(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.write(changes, 0)
+    }
+
+    fn write(&mut self, changes: Vec<Change>, kept_back: u64) -> Result<(), StoreError> {
+        self.records.check()?;
         let mut bytes = Vec::new();
         encode(&changes, &mut bytes)?;
         let path = self.path(self.number);
         let end = self.end + bytes.len() as u64;
-        if end > self.allocated {
-            let wanted = end.next_multiple_of(ALLOCATION);
-            self.allocated = match self.file.allocate(wanted) {
-                // Not enough room to be generous; the entry itself may still fit.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    self.file.allocate(end).map_err(at(&path))?;
-                    end
-                }
-                outcome => outcome.map(|()| wanted).map_err(at(&path))?,
-            };
-        }
+        self.allocate(end + kept_back)?;
         self.file.write_all_at(&bytes, self.end).map_err(at(&path))?;
         if let Err(error) = self.file.sync_data() {
-            return Err(self.stop(&error));
+            return Err(self.records.stop(path, &error));
         }
         self.end = end;
-        apply(&mut self.records, changes);
+        self.records.show(changes, end);
         if self.end > self.rewrite_at {
             self.rewrite();
         }
         Ok(())
     }
 
+    fn allocate(&mut self, needed: u64) -> Result<(), StoreError> {
+        if needed <= self.allocated {
+            return Ok(());
+        }
+        let path = self.path(self.number);
+        let wanted = needed.next_multiple_of(ALLOCATION);
+        self.allocated = match self.file.allocate(wanted) {
+            // Not enough room to be generous; the entry itself may still fit.
+            Err(error) if is_full(&error) => {
+                self.file.allocate(needed).map_err(at(&path))?;
+                needed
+            }
+            outcome => outcome.map(|()| wanted).map_err(at(&path))?,
+        };
+        Ok(())
+    }
+
     /// Goes on in a new file that holds only what counts. What has been appended is durable whatever happens here.
     fn rewrite(&mut self) {
-        let records = std::mem::take(&mut self.records);
-        let (disk, number) = (Arc::clone(&self.disk), self.number + 1);
-        let next = match Self::create(disk, &self.dir, number, records.clone(), self.rewrite_bytes) {
+        let (disk, records, number) = (Arc::clone(&self.disk), Arc::clone(&self.records), self.number + 1);
+        let next = match Self::create(disk, &self.dir, number, records, self.rewrite_bytes) {
             Ok(next) => next,
             Err(error) => {
                 // The old file is still good; try again when it has grown as much once more.
-                self.records = records;
                 self.rewrite_at = self.end.saturating_mul(2);
                 tracing::warn!("the journal could not be rewritten: {error}");
                 return;
             }
         };
+        let old = self.path(self.number);
         if let Err(error) = self.disk.sync_dir(&self.dir) {
             // Which of the two files the next open finds is unknown, so that neither may grow.
-            self.records = records;
-            tracing::error!("{}", self.stop(&error));
+            tracing::error!("{}", self.records.stop(old, &error));
             return;
         }
-        let old = self.path(self.number);
         *self = next;
+        self.records.set_bytes(self.end);
         if let Err(error) = self.disk.remove_file(&old) {
             tracing::warn!("{}: a replaced journal stays until the next start: {error}", old.display());
         }
@@ -193,13 +189,13 @@ impl Journal {
         disk: Arc<dyn Disk>,
         dir: &Path,
         number: u64,
-        records: BTreeMap<Key, Value>,
+        records: Arc<Records>,
         rewrite_bytes: u64,
     ) -> Result<Self, StoreError> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
-        encode_all(&records, &mut bytes)?;
+        records.encode(&mut bytes)?;
         let partial = dir.join(format!("{}{PARTIAL}", file_name(number)));
         let path = dir.join(file_name(number));
         let file = disk.open(&partial, OpenMode::Create).map_err(at(&partial))?;
@@ -219,12 +215,14 @@ impl Journal {
         file: Arc<dyn DiskFile>,
         end: u64,
         live_bytes: u64,
-        records: BTreeMap<Key, Value>,
+        records: Arc<Records>,
         rewrite_bytes: u64,
     ) -> Self {
         let rewrite_at = rewrite_bytes.max(live_bytes.saturating_mul(2));
+        // Where there is no room for it now, the next append that needs it says so.
+        let allocated = if file.allocate(end + RESERVE).is_ok() { end + RESERVE } else { end };
         let dir = dir.to_owned();
-        Self { disk, dir, number, file, end, allocated: end, records, rewrite_at, rewrite_bytes, stopped: None }
+        Self { disk, dir, number, file, end, allocated, records, rewrite_at, rewrite_bytes }
     }
 
     fn read(disk: Arc<dyn Disk>, dir: &Path, number: u64, rewrite_bytes: u64) -> Result<Self, StoreError> {
@@ -244,7 +242,7 @@ impl Journal {
         }
         // An entry is on its way only when all before it are durable: a good one behind a bad one means damage.
         // It cannot start in the zeros of the spare room.
-        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+        let used = without_zeros(&bytes).len();
         if let Some(next) = (end + 1..used).find(|place| entry_at(&bytes, *place).is_some()) {
             let problem = format!("an entry does not fit its checksum, and a good one follows at byte {next}");
             return Err(StoreError::corrupt(&path, end as u64, problem));
@@ -252,19 +250,11 @@ impl Journal {
         // What lies behind the end was never acknowledged; it must not be taken for an entry later.
         let end = end as u64;
         file.set_len(end).map_err(at(&path))?;
+        let records = Arc::new(Records::new(records));
+        records.set_bytes(end);
         let mut live = Vec::new();
-        encode_all(&records, &mut live)?;
+        records.encode(&mut live)?;
         Ok(Self::new(disk, dir, number, file, end, live.len() as u64, records, rewrite_bytes))
-    }
-}
-
-fn apply(records: &mut BTreeMap<Key, Value>, changes: Vec<Change>) {
-    for change in changes {
-        let key = (change.kind, change.key);
-        match change.value {
-            Some(value) => records.insert(key, value),
-            None => records.remove(&key),
-        };
     }
 }
 
@@ -283,14 +273,12 @@ fn encode(changes: &[Change], bytes: &mut Vec<u8>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// One entry per key.
-fn encode_all(records: &BTreeMap<Key, Value>, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
-    let change = |((kind, key), value): (&Key, &Value)| Change {
-        kind: kind.clone(),
-        key: key.clone(),
-        value: Some(value.clone()),
-    };
-    records.iter().try_for_each(|record| encode(&[change(record)], bytes))
+/// The bytes before the zeros at the end, but for some.
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    const ZEROS: [u8; 4_096] = [0; 4_096];
+    let empty = bytes.rchunks(ZEROS.len()).take_while(|block| ZEROS.starts_with(block));
+    let zeros: usize = empty.map(<[u8]>::len).sum();
+    bytes.get(..bytes.len() - zeros).unwrap_or_default()
 }
 
 /// The text of the entry that starts at a place, if there is one and it is whole.

@@ -38,9 +38,21 @@ struct SectionHeader {
     checksum: u32,
 }
 
-/// Identifier of a snapshot; sorts in the order they were made.
-pub(crate) fn id_of(generation: u64, epoch: u64) -> String {
-    format!("{generation:010}-{epoch:020}")
+/// Identifier of a snapshot; sorts in the order they were made. `attempt` tells those of the same epoch apart, of which
+/// a commit names at most one.
+pub(crate) fn id_of(generation: u64, epoch: u64, attempt: u64) -> String {
+    format!("{generation:010}-{epoch:020}-{attempt:010}")
+}
+
+/// Generation and epoch in an identifier.
+pub(crate) fn place_of(id: &str) -> Option<(u64, u64)> {
+    let mut parts = id.split('-').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+/// Identifier of the snapshot with this file name.
+pub(crate) fn id_in(file_name: &str) -> &str {
+    file_name.trim_end_matches(".snap")
 }
 
 /// Directory of an agent's snapshots: a name may hold a colon, which is no good in a directory; an underscore is doubled
@@ -54,8 +66,25 @@ pub(crate) fn path_of(dir: &Path, id: &str) -> PathBuf {
     dir.join(format!("{id}.snap"))
 }
 
-/// Writes a snapshot without syncing it.
+/// Writes a snapshot without syncing it. On failure no file is left.
 pub(crate) fn write(disk: &Arc<dyn Disk>, path: &Path, sections: &[Section]) -> Result<Arc<dyn DiskFile>, StoreError> {
+    let bytes = encode(sections)?;
+    let written = disk.open(path, OpenMode::Create).and_then(|file| {
+        file.set_len(0)?;
+        // A full disk must be told here: told by the sync of the commit it would stop everything.
+        file.allocate(bytes.len() as u64)?;
+        file.write_all_at(&bytes, 0)?;
+        Ok(file)
+    });
+    written.map_err(|error| {
+        if let Err(stays) = disk.remove_file(path) {
+            tracing::debug!("{} is left: {stays}", path.display());
+        }
+        StoreError::io(path, error)
+    })
+}
+
+fn encode(sections: &[Section]) -> Result<Vec<u8>, StoreError> {
     let invalid = |error: &dyn std::fmt::Display| StoreError::InvalidData(format!("state cannot be stored: {error}"));
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -77,10 +106,7 @@ pub(crate) fn write(disk: &Arc<dyn Disk>, path: &Path, sections: &[Section]) -> 
         bytes.extend_from_slice(&header);
         bytes.extend_from_slice(&payload);
     }
-    let file = disk.open(path, OpenMode::Create).map_err(at(path))?;
-    file.set_len(0).map_err(at(path))?;
-    file.write_all_at(&bytes, 0).map_err(at(path))?;
-    Ok(file)
+    Ok(bytes)
 }
 
 /// Reads a snapshot back.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -9,20 +10,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::error::at;
-use crate::journal::{Change, Journal};
+use crate::journal::{Change, Journal, Records};
 use crate::segment::{base_of, file_name};
-use crate::{
-    CommitRecord, Disk, DiskLock, OutputEnd, PartitionReader, PartitionWriter, Section, StoreError, StreamSpec, Table,
-    snapshot,
-};
+use crate::{CommitRecord, Disk, DiskLock, OutputEnd, PartitionReader, PartitionWriter, StoreError, StreamSpec, Table};
 
 mod commit;
 mod directory;
 mod retention;
+mod snapshots;
 mod streams;
 mod tables;
 
-use directory::{SNAPSHOTS, STREAMS};
+use directory::STREAMS;
 pub use directory::{is_data_dir, remove_data_dir};
 pub use retention::RetentionStats;
 pub(crate) use streams::{Claim, PartitionState};
@@ -86,10 +85,16 @@ pub struct Store {
     dir: PathBuf,
     options: StoreOptions,
     journal: Mutex<Journal>,
+    /// What the journal says, for those who need not wait for an append.
+    records: Arc<Records>,
     streams: RwLock<BTreeMap<String, Arc<streams::Stream>>>,
     commits: RwLock<BTreeMap<String, CommitRecord>>,
     tables: tables::Tables,
     committed: watch::Sender<u64>,
+    /// Counts openings of writers: none has the session of another, also not of a dropped stream of the same name.
+    sessions: AtomicU64,
+    /// Counts snapshots, so that none has the name of another that may still be committed.
+    snapshots_written: AtomicU64,
     _lock: Box<dyn DiskLock>,
 }
 
@@ -97,19 +102,23 @@ impl Store {
     /// Opens a data directory, making it when it does not exist, and recovers what is committed.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
         let opened = directory::open(&disk, dir)?;
-        let journal = Journal::open(Arc::clone(&disk), &dir.join("journal"), options.journal_bytes, opened.is_new)?;
+        let journal =
+            Journal::open(Arc::clone(&disk), &dir.join(directory::JOURNAL), options.journal_bytes, opened.is_new)?;
         if opened.is_new {
             directory::complete(&disk, dir)?;
         }
-        let commits = records_of::<CommitRecord>(&journal, COMMIT)?.into_iter().collect();
+        let records = Arc::clone(journal.records());
         let store = Self {
             tables: tables::Tables::new(dir),
             dir: dir.to_owned(),
             options,
-            streams: RwLock::new(streams::recover(&disk, dir, &journal)?),
-            commits: RwLock::new(commits),
+            streams: RwLock::new(streams::recover(&disk, dir, &records)?),
+            commits: RwLock::new(records.of_kind::<CommitRecord>(COMMIT)?.into_iter().collect()),
             journal: Mutex::new(journal),
+            records,
             committed: watch::channel(0).0,
+            sessions: AtomicU64::new(0),
+            snapshots_written: AtomicU64::new(0),
             _lock: opened.lock,
             disk,
         };
@@ -118,6 +127,7 @@ impl Store {
         Ok(Arc::new(store))
     }
 
+    /// Held while something is made durable; only for those who append themselves.
     fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,24 +151,30 @@ impl Store {
         self.create_with(spec, Vec::new())
     }
 
+    /// Whether [`Store::create_stream`] would take a stream; nothing happens.
+    pub fn check_stream(&self, spec: &StreamSpec) -> Result<(), StoreError> {
+        match self.known(&spec.name) {
+            Ok(existing) => existing.check_same(spec),
+            Err(_unknown) => streams::check(spec),
+        }
+    }
+
     /// Makes a stream and other changes at once; the changes also when the stream exists.
     fn create_with(&self, spec: StreamSpec, mut changes: Vec<Change>) -> Result<(), StoreError> {
         let mut journal = self.journal();
-        if let Ok(existing) = self.known(&spec.name) {
-            existing.check_same(&spec)?;
-            if existing.spec.retention != spec.retention {
-                changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
-            }
-            if !changes.is_empty() {
-                journal.append(changes)?;
-                self.insert(existing.with_retention(spec.retention));
-            }
+        self.check_stream(&spec)?;
+        let existing = self.known(&spec.name).ok();
+        if existing.as_ref().is_none_or(|existing| existing.spec.retention != spec.retention) {
+            changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
+        }
+        if changes.is_empty() {
             return Ok(());
         }
-        streams::check(&spec)?;
-        changes.push(Change::put(streams::KIND, &spec.name, &streams::to_record(&spec))?);
         journal.append(changes)?;
-        self.insert(streams::Stream::new(spec));
+        self.insert(match existing {
+            Some(existing) => existing.with_retention(spec.retention),
+            None => streams::Stream::new(spec),
+        });
         Ok(())
     }
 
@@ -172,8 +188,12 @@ impl Store {
         let mut journal = self.journal();
         let stream = self.known(name)?;
         // Its ends go with it: a stream of the same name starts at nothing.
-        let ends = stream.partitions().map(|(number, _)| Change::delete(commit::END, &commit::end_key(name, number)));
-        journal.append(ends.chain([Change::delete(streams::KIND, name)]).collect())?;
+        let of_partition = |(number, _)| {
+            let key = streams::key_of(name, number);
+            [Change::delete(commit::END, &key), Change::delete(retention::EARLIEST, &key)]
+        };
+        let changes = stream.partitions().flat_map(of_partition).chain([Change::delete(streams::KIND, name)]);
+        journal.append_to_free(changes.collect())?;
         self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let dir = self.stream_dir(name);
         self.disk.remove_dir_all(&dir).map_err(at(&dir))
@@ -205,10 +225,11 @@ impl Store {
         let dir = self.partition_dir(stream, partition);
         let (claim, end) = {
             // No commit may move the end between the look and the claim.
-            let journal = self.journal();
-            journal.check()?;
-            let claim = Claim::take(&state, stream, partition, owner)?;
-            (claim, OutputEnd { session: state.session(), ..state.committed().0 })
+            let _held = state.hold();
+            self.records.check()?;
+            let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+            let claim = Claim::take(&state, stream, partition, owner, session)?;
+            (claim, OutputEnd { session, ..state.committed().0 })
         };
         streams::remove_uncommitted(&self.disk, &dir, &end)?;
         let (disk, schema) = (Arc::clone(&self.disk), Arc::clone(&known.spec.schema));
@@ -223,16 +244,14 @@ impl Store {
         Ok(PartitionReader::new(Arc::clone(&self.disk), dir, Arc::clone(&known.spec.schema), state, from))
     }
 
-    /// The newest record of a kind and key.
-    pub fn get_record<T: DeserializeOwned>(&self, kind: &str, key: &str) -> Option<T> {
-        let journal = self.journal();
-        let value = journal.records().get(&(kind.to_owned(), key.to_owned()))?;
-        serde_json::from_value(value.clone()).ok()
+    /// The newest record of a kind and key, which must be what is asked for. Never waits for the disk.
+    pub fn get_record<T: DeserializeOwned>(&self, kind: &str, key: &str) -> Result<Option<T>, StoreError> {
+        self.records.get(kind, key)
     }
 
-    /// The newest records of a kind, by key.
-    pub fn records<T: DeserializeOwned>(&self, kind: &str) -> Vec<(String, T)> {
-        records_of(&self.journal(), kind).unwrap_or_default()
+    /// The newest records of a kind, by key; all must be what is asked for. Never waits for the disk.
+    pub fn records<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, StoreError> {
+        self.records.of_kind(kind)
     }
 
     /// Makes a record durable.
@@ -255,63 +274,13 @@ impl Store {
         self.committed.subscribe()
     }
 
-    /// Writes a snapshot; the commit that names it syncs the file and its directory.
-    pub fn write_snapshot(
-        &self,
-        agent: &str,
-        generation: u64,
-        epoch: u64,
-        sections: &[Section],
-    ) -> Result<(String, Arc<dyn crate::DiskFile>, PathBuf), StoreError> {
-        let dir = self.snapshot_dir(agent);
-        self.disk.create_dir_all(&dir).map_err(at(&dir))?;
-        let id = snapshot::id_of(generation, epoch);
-        let file = snapshot::write(&self.disk, &snapshot::path_of(&dir, &id), sections)?;
-        Ok((id, file, dir))
-    }
-
-    /// Reads a snapshot back.
-    pub fn read_snapshot(&self, agent: &str, id: &str) -> Result<Vec<Section>, StoreError> {
-        snapshot::read(&self.disk, &snapshot::path_of(&self.snapshot_dir(agent), id))
-    }
-
-    /// Removes an agent's snapshots that are older than the newest needed one and not needed themselves.
-    pub fn retain_snapshots(&self, agent: &str, live: &[String], up_to_epoch: (u64, u64)) -> Result<(), StoreError> {
-        let dir = self.snapshot_dir(agent);
-        let newest = snapshot::id_of(up_to_epoch.0, up_to_epoch.1);
-        for name in self.disk.list(&dir).map_err(at(&dir))? {
-            let id = name.trim_end_matches(".snap").to_owned();
-            if id <= newest && !live.contains(&id) {
-                let path = dir.join(&name);
-                self.disk.remove_file(&path).map_err(at(&path))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn snapshot_dir(&self, agent: &str) -> PathBuf {
-        self.dir.join(SNAPSHOTS).join(snapshot::dir_name(agent))
-    }
-
-    fn snapshot_bytes(&self) -> u64 {
-        let root = self.dir.join(SNAPSHOTS);
-        let mut bytes = 0;
-        for dir in self.disk.list(&root).unwrap_or_default().iter().map(|name| root.join(name)) {
-            for name in self.disk.list(&dir).unwrap_or_default() {
-                // One that has just been let go of counts nothing.
-                bytes += streams::len_of(&self.disk, &dir.join(name)).unwrap_or(0);
-            }
-        }
-        bytes
-    }
-
     /// Disk used.
     pub fn disk_usage(&self) -> DiskUsage {
         let streams = self.all_streams();
         let tables = self.tables.all();
         DiskUsage {
             streams: streams.values().flat_map(|s| s.info().partitions).map(|p| p.bytes).sum(),
-            journal: self.journal().bytes(),
+            journal: self.records.bytes(),
             snapshots: self.snapshot_bytes(),
             tables: tables.iter().map(|table| table.bytes() as u64).sum(),
         }
@@ -319,12 +288,7 @@ impl Store {
 
     /// Removes what no record names: it was never committed, or is no longer needed.
     fn sweep(&self) -> Result<(), StoreError> {
-        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
-        for (agent, commit) in &*commits {
-            self.retain_snapshots(agent, &commit.snapshots, (u64::MAX, u64::MAX))?;
-        }
-        let agents = commits.keys().map(|agent| snapshot::dir_name(agent)).collect();
-        self.remove_unknown(&self.dir.join(SNAPSHOTS), &agents)?;
+        self.sweep_snapshots()?;
         self.remove_unknown(&self.dir.join(STREAMS), &self.all_streams().into_keys().collect())
     }
 
@@ -355,16 +319,4 @@ impl Store {
     pub fn table(&self, name: &str) -> Option<Arc<Table>> {
         self.tables.get(name)
     }
-}
-
-fn records_of<T: DeserializeOwned>(journal: &Journal, kind: &str) -> Result<Vec<(String, T)>, StoreError> {
-    let of_kind = journal.records().iter().filter(|((k, _), _)| k == kind);
-    of_kind
-        .map(|((_, key), value)| {
-            let value = serde_json::from_value(value.clone());
-            let value =
-                value.map_err(|error| StoreError::InvalidData(format!("{kind} \"{key}\" cannot be read: {error}")));
-            Ok((key.clone(), value?))
-        })
-        .collect()
 }

@@ -4,7 +4,8 @@
 //! anything: in memory (rebuilt at start), or embedded (a database on disk that remembers how much it has applied).
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::cast;
@@ -17,30 +18,30 @@ mod embedded;
 mod index;
 mod memory;
 
-/// Rows of the changelog applied at a time.
-const APPLY_ROWS: usize = 8_192;
+use embedded::EmbeddedRows;
+use memory::MemoryRows;
+
+/// Rows of the changelog read at a time.
+const FRAME_ROWS: usize = 8_192;
 
 /// Name of a table's changelog.
 pub(crate) fn changelog_name(table: &str) -> String {
     format!("{table}.changelog")
 }
 
-/// A table.
+/// A table. Lookups, scans and sizes wait neither for each other nor for rows being taken in.
 pub struct Table {
     spec: TableSpec,
     key: Vec<usize>,
     changelog: StreamSpec,
-    state: Mutex<State>,
-}
-
-struct State {
-    reader: PartitionReader,
+    /// Where the changelog goes on; held by whoever takes rows in.
+    reader: Mutex<PartitionReader>,
     rows: Rows,
 }
 
 enum Rows {
-    Memory(memory::MemoryRows),
-    Embedded(embedded::EmbeddedRows),
+    Memory(MemoryRows),
+    Embedded(Box<EmbeddedRows>),
 }
 
 impl fmt::Debug for Table {
@@ -50,32 +51,24 @@ impl fmt::Debug for Table {
 }
 
 impl Table {
+    /// Opens a table whose database, if it is embedded, is at `path`.
     pub(crate) fn open(
         spec: TableSpec,
-        changelog: impl Fn(&TableSpec) -> StreamSpec,
-        database: Option<fjall::Database>,
+        changelog: StreamSpec,
+        path: PathBuf,
         mut reader: PartitionReader,
     ) -> Result<Self, StoreError> {
         let key = spec.key.iter().map(|column| spec.schema.index_of(column)).collect::<Result<Vec<_>, _>>();
-        let key = key.map_err(|error| StoreError::InvalidData(error.to_string()))?;
-        let rows = match database {
-            None => Rows::Memory(memory::MemoryRows::new(&spec.schema, &key)?),
-            Some(database) => {
-                let mut rows = embedded::EmbeddedRows::open(database, &spec, &key)?;
-                if rows.applied() > reader.end() {
-                    // Of another changelog than the one there is now.
-                    rows.clear()?;
-                }
+        let key = key.map_err(index::invalid)?;
+        let rows = match spec.backend {
+            Backend::Memory => Rows::Memory(MemoryRows::new(&spec.schema, &key)),
+            Backend::Embedded => {
+                let rows = EmbeddedRows::open(path, &spec, &key, reader.end())?;
                 reader.seek(rows.applied());
-                Rows::Embedded(rows)
+                Rows::Embedded(Box::new(rows))
             }
         };
-        let changelog = changelog(&spec);
-        Ok(Self { spec, key, changelog, state: Mutex::new(State { reader, rows }) })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Self { spec, key, changelog, reader: Mutex::new(reader), rows })
     }
 
     /// Its name.
@@ -103,31 +96,32 @@ impl Table {
         self.changelog.clone()
     }
 
-    /// Takes in what has been committed to the changelog since the last call, and returns how many rows that were.
+    /// Takes in what has been committed to the changelog since the last call, and returns how many rows that were. When
+    /// the disk is full what did not fit has not been taken in, and the call can be made again.
     pub fn apply(&self) -> Result<u64, StoreError> {
-        let mut state = self.state();
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let mut applied = 0;
-        while let Some(frame) = state.reader.next(APPLY_ROWS)? {
-            let rows = frame.batch.num_rows() as u64;
-            let taken = match &mut state.rows {
-                Rows::Memory(memory) => memory.upsert(&frame.batch),
-                Rows::Embedded(embedded) => embedded.upsert(&frame.batch, frame.offset + rows),
-            };
-            if let Err(error) = taken {
-                // The next call must not go on behind them.
-                state.reader.seek(frame.offset);
-                return Err(error);
+        loop {
+            let start = reader.offset();
+            let (batches, read) = next_rows(&mut reader, self.rows.rows_at_a_time());
+            if !batches.is_empty() {
+                let taken = self.rows.take_in(&batches, reader.offset());
+                // What was not taken in must not be passed over by the next call.
+                reader.seek(*taken.as_ref().unwrap_or(&start));
+                applied += taken?.saturating_sub(start);
             }
-            applied += rows;
+            read?;
+            if batches.is_empty() {
+                return Ok(applied);
+            }
         }
-        Ok(applied)
     }
 
     /// For each row of the key columns, the row of the returned batch that holds its table row; null where there is
-    /// none. The batch has the table's columns and may hold rows nobody asked for.
+    /// none. The batch has the table's columns. It may hold rows nobody asked for, but no more than some for each key.
     pub fn lookup(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, UInt32Array), StoreError> {
         let keys = self.typed(keys)?;
-        match &mut self.state().rows {
+        match &self.rows {
             Rows::Memory(memory) => memory.lookup(&keys),
             Rows::Embedded(embedded) => embedded.lookup(&keys),
         }
@@ -142,17 +136,17 @@ impl Table {
         Ok(found.map(|row| rows.slice(row as usize, 1)))
     }
 
-    /// Rows in the order of their keys.
+    /// The first rows in the order of their keys.
     pub fn scan(&self, limit: usize) -> Result<RecordBatch, StoreError> {
-        match &mut self.state().rows {
+        match &self.rows {
             Rows::Memory(memory) => memory.scan(limit),
             Rows::Embedded(embedded) => embedded.scan(limit),
         }
     }
 
-    /// How many keys it has.
+    /// How many keys it has. Never waits.
     pub fn len(&self) -> usize {
-        match &self.state().rows {
+        match &self.rows {
             Rows::Memory(memory) => memory.len(),
             Rows::Embedded(embedded) => embedded.len(),
         }
@@ -163,17 +157,17 @@ impl Table {
         self.len() == 0
     }
 
-    /// Memory or disk its rows take.
+    /// Memory or disk its rows take. Never waits.
     pub fn bytes(&self) -> usize {
-        match &self.state().rows {
+        match &self.rows {
             Rows::Memory(memory) => memory.bytes(),
             Rows::Embedded(embedded) => embedded.bytes(),
         }
     }
 
-    /// Lookups answered from memory, and those that went to disk.
+    /// Keys looked up that were answered from memory, and those for which the disk was asked.
     pub fn cache_counts(&self) -> (u64, u64) {
-        match &self.state().rows {
+        match &self.rows {
             Rows::Memory(memory) => (memory.lookups(), 0),
             Rows::Embedded(embedded) => embedded.cache_counts(),
         }
@@ -192,4 +186,39 @@ impl Table {
         let typed = keys.iter().zip(&self.key).map(cast_one).collect::<Result<Vec<_>, _>>();
         typed.map_err(|error| StoreError::InvalidData(format!("table \"{}\": key: {error}", self.spec.name)))
     }
+}
+
+impl Rows {
+    /// How many rows of the changelog are taken in together.
+    const fn rows_at_a_time(&self) -> usize {
+        match self {
+            // The fewer chunks there are, the less there is to merge.
+            Self::Memory(_) => 64 * FRAME_ROWS,
+            Self::Embedded(_) => FRAME_ROWS,
+        }
+    }
+
+    /// Takes in rows of the changelog up to the one numbered `end`, and returns up to which one it has been taken in.
+    fn take_in(&self, batches: &[RecordBatch], end: u64) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.upsert(batches).map(|()| end),
+            Self::Embedded(embedded) => embedded.take_in(batches, end),
+        }
+    }
+}
+
+/// The next rows of a changelog, and how reading them ended.
+fn next_rows(reader: &mut PartitionReader, at_least: usize) -> (Vec<RecordBatch>, Result<(), StoreError>) {
+    let (mut batches, mut rows) = (Vec::new(), 0);
+    while rows < at_least {
+        match reader.next(FRAME_ROWS) {
+            Ok(Some(frame)) => {
+                rows += frame.batch.num_rows();
+                batches.push(frame.batch);
+            }
+            Ok(None) => break,
+            Err(error) => return (batches, Err(error)),
+        }
+    }
+    (batches, Ok(()))
 }

@@ -96,7 +96,7 @@ pub(super) async fn validate(State(api): State<Api>, yaml: String) -> Result<Jso
 }
 
 pub(super) async fn start(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let state = api.platform.start_stopped(&name)?;
+    let state = api.platform.start_stopped(&name).await?;
     Ok(Json(stated(&name, state)))
 }
 

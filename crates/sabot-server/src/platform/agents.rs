@@ -1,6 +1,5 @@
 //! Agents come, roll to a new version, stop, start and go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sabot_common::config::{AgentConfig, ConfigError, LateTo, Output};
@@ -8,8 +7,8 @@ use sabot_common::registry::{attributes, spans};
 use sabot_common::suggest;
 use sabot_engine::EngineError;
 use sabot_engine::agent::AgentPlan;
-use sabot_runtime::{JobHandle, JobState};
-use sabot_store::{StoreError, Table};
+use sabot_runtime::JobState;
+use sabot_store::StoreError;
 use serde::Serialize;
 
 use super::catalog::{AgentRow, Origin};
@@ -59,47 +58,72 @@ pub(crate) struct OutputColumn {
 }
 
 impl Platform {
-    /// Brings the project's agents, and those deployed by hand earlier, to life. An agent that does not plan is listed
-    /// as failed; the first such error is returned too, for a start that should fail before it serves.
+    /// Brings the project's agents, and those deployed by hand earlier, to life. One of the project that does not plan is
+    /// an error, for a start that should fail before it serves; one deployed by hand that does not plan any more is
+    /// listed as failed, so that it can be mended or deleted.
     pub(crate) fn deploy_project(self: &Arc<Self>, agents: &[AgentConfig]) -> Result<(), PlatformError> {
         let mut waiting: Vec<AgentRow> = Vec::new();
         for config in agents {
-            waiting.push(self.next_row(config.clone(), Origin::Project));
+            waiting.push(self.next_row(config.clone(), Origin::Project)?);
         }
         let in_project = |row: &AgentRow| agents.iter().any(|agent| agent.name == row.config.name);
-        for row in self.agent_rows() {
+        for row in self.agent_rows()? {
             match row.origin {
                 Origin::Deployed if !in_project(&row) => waiting.push(row),
                 // Its file is gone from the project, so it is gone too.
-                Origin::Project if !in_project(&row) => self.forget_agent(row.config.name.as_str())?,
+                Origin::Project if !in_project(&row) => self.forget(row.config.name.as_str())?,
                 Origin::Deployed | Origin::Project => {}
             }
         }
-        self.bring_up(waiting)
+        for row in self.bring_up(waiting)? {
+            let error = match self.plan(row.config.clone()) {
+                Err(error) if row.origin == Origin::Project => return Err(error.into()),
+                Err(error) => error.to_string(),
+                Ok(_) => continue,
+            };
+            tracing::error!("{error}");
+            self.list_failed(row, error);
+        }
+        Ok(())
     }
 
-    /// Plans agents in an order in which each finds the outputs of the others it reads.
-    fn bring_up(self: &Arc<Self>, mut waiting: Vec<AgentRow>) -> Result<(), PlatformError> {
+    /// Plans agents in an order in which each finds the outputs of the others it reads, and returns those that never
+    /// planned.
+    fn bring_up(self: &Arc<Self>, mut waiting: Vec<AgentRow>) -> Result<Vec<AgentRow>, PlatformError> {
         loop {
             let before = waiting.len();
             let mut still = Vec::new();
-            let mut first_error = None;
             for row in waiting {
                 match self.plan(row.config.clone()) {
-                    Ok(plan) => self.install(row, plan)?,
-                    Err(error) => {
-                        first_error = first_error.or(Some(error));
-                        still.push(row);
+                    Ok(plan) => {
+                        if let Some(old) =
+                            self.agent_row(row.config.name.as_str())?.filter(|old| old.config != row.config)
+                        {
+                            self.check_roll(&old, &plan)?;
+                        }
+                        self.install(row, plan)?;
                     }
+                    Err(_) => still.push(row),
                 }
             }
             waiting = still;
-            match first_error {
-                None => return Ok(()),
-                Some(error) if waiting.len() == before => return Err(error.into()),
-                Some(_) => {}
+            if waiting.is_empty() || waiting.len() == before {
+                return Ok(waiting);
             }
         }
+    }
+
+    fn list_failed(&self, row: AgentRow, error: String) {
+        let entry = AgentEntry {
+            config: row.config,
+            version: row.version,
+            plan: Err(error.clone()),
+            stats: None,
+            job: None,
+            resting: JobState::Failed,
+            error: Some(error),
+        };
+        self.state().agents.insert(entry.config.name.to_string(), entry);
     }
 
     fn plan(&self, mut config: AgentConfig) -> Result<AgentPlan, EngineError> {
@@ -115,12 +139,12 @@ impl Platform {
     }
 
     /// The row a declaration leads to: the same version when nothing changed.
-    fn next_row(&self, config: AgentConfig, origin: Origin) -> AgentRow {
-        match self.agent_row(config.name.as_str()) {
+    fn next_row(&self, config: AgentConfig, origin: Origin) -> Result<AgentRow, StoreError> {
+        Ok(match self.agent_row(config.name.as_str())? {
             Some(row) if row.config == config => AgentRow { origin, ..row },
             Some(row) => AgentRow { config, version: row.version + 1, origin, running: row.running },
             None => AgentRow { config, version: 1, origin, running: true },
-        }
+        })
     }
 
     /// Checks an agent without deploying it.
@@ -136,24 +160,30 @@ impl Platform {
             name: plan.config.name.to_string(),
             plan: plan.plan.to_string(),
             output_schema: plan.plan.schema.fields().iter().map(column).collect(),
-            warnings: warnings(&plan),
+            warnings: plan.warnings(),
         })
     }
 
     /// Deploys an agent, or rolls it to a new version: the old one drains and commits, the new one goes on from there.
+    /// Whatever speaks against the new version is found before the old one is stopped.
     pub(crate) async fn deploy(self: &Arc<Self>, yaml: &str) -> Result<Deployed, PlatformError> {
         let config = AgentConfig::parse("agent.yaml".as_ref(), yaml)?;
+        let _one_change_at_a_time = self.changes.lock().await;
         let name = config.name.to_string();
-        let existing = self.agent_row(&name);
+        let existing = self.agent_row(&name)?;
         self.check_output_is_free(&config)?;
         let plan = self.plan(config.clone())?;
-        if let Some(row) = &existing {
+        self.check_outputs(&plan)?;
+        let mut warnings = plan.warnings();
+        if let Some(row) = existing.as_ref().filter(|row| row.config != config) {
             self.check_roll(row, &plan)?;
+            if self.has_finished(&name) {
+                warnings
+                    .push("the agent has read its whole input; delete it and deploy it again to start over".to_owned());
+            }
         }
-        let warnings = warnings(&plan);
-        let mut row = self.next_row(config, Origin::Deployed);
-        row.origin = existing.as_ref().map_or(Origin::Deployed, |row| row.origin);
-        row.running = true;
+        let origin = existing.as_ref().map_or(Origin::Deployed, |row| row.origin);
+        let row = AgentRow { running: true, ..self.next_row(config, origin)? };
         let changed = existing.as_ref().is_none_or(|old| old.config != row.config);
         let version = row.version;
         let running = self.inspect(|_, agents| agents.get(&name).is_some_and(|agent| !agent.status().0.is_over()));
@@ -162,6 +192,22 @@ impl Platform {
             self.install(row, plan)?;
         }
         Ok(Deployed { name, version, created: existing.is_none(), changed, warnings })
+    }
+
+    /// Whether the plan's outputs can be made, or are there in the same shape.
+    fn check_outputs(&self, plan: &AgentPlan) -> Result<(), EngineError> {
+        let owner = || format!("agent \"{}\"", plan.config.name);
+        for spec in [plan.output_stream(), plan.late_stream()].into_iter().flatten() {
+            self.store.check_stream(&spec).map_err(|error| EngineError::Store { owner: owner(), error })?;
+        }
+        match plan.output_table() {
+            Some(spec) => self.store.check_table(&spec).map_err(|error| EngineError::Store { owner: owner(), error }),
+            None => Ok(()),
+        }
+    }
+
+    fn has_finished(&self, name: &str) -> bool {
+        self.store.last_commit(name).is_some_and(|commit| commit.finished)
     }
 
     /// A relation has one writer.
@@ -198,21 +244,25 @@ impl Platform {
     /// A new version must be able to take over the open windows of the old one.
     fn check_roll(&self, old: &AgentRow, new: &AgentPlan) -> Result<(), PlatformError> {
         let name = &old.config.name;
-        if self.store.last_commit(name.as_str()).is_none() {
+        let refuse = |problem: &str| {
+            let fix = "deploy it under another name, or start over with --fresh";
+            Err(PlatformError::Conflict(format!("agent \"{name}\": a new version {problem}; {fix}")))
+        };
+        if self.store.last_commit(name.as_str()).is_none_or(|commit| commit.finished) {
             return Ok(());
         }
         let windows = |plan: &AgentPlan| plan.plan.aggregation().map(|a| (a.to_string(), plan.plan.scan.window));
+        let (before, after) = (&old.config, &new.config);
         let Ok(old) = self.plan(old.config.clone()) else { return Ok(()) };
         if old.plan.scan.relation != new.plan.scan.relation {
-            return Err(PlatformError::Conflict(format!(
-                "agent \"{name}\": a new version must read the same stream (\"{}\"); deploy it under another name",
-                old.plan.scan.relation
-            )));
+            return refuse(&format!("must read the same stream (\"{}\")", old.plan.scan.relation));
         }
         if windows(&old) != windows(new) {
-            return Err(PlatformError::Conflict(format!(
-                "agent \"{name}\": a new version with other windows, groups or aggregates cannot take over open windows; deploy it under another name"
-            )));
+            return refuse("with other windows, groups or aggregates cannot take over open windows");
+        }
+        // Windows that have fired would be waited for again, and their rows fall into nothing.
+        if windows(new).is_some() && (after.watermark > before.watermark || after.late.allowed < before.late.allowed) {
+            return refuse("cannot wait longer (watermark) or allow less lateness than the one before it");
         }
         Ok(())
     }
@@ -231,13 +281,13 @@ impl Platform {
             let table = self.store.create_table(spec).map_err(in_agent)?;
             self.state().tables.insert(table.name().to_owned(), table);
         }
-        if self.agent_row(&name).as_ref() != Some(&row) {
+        if self.agent_row(&name)?.as_ref() != Some(&row) {
             self.save_agent(&row)?;
             let mut span = self.spans.start(spans::REGISTER_AGENT).root().start();
             span.set_attribute(attributes::AGENT, name.clone());
             span.set_attribute(attributes::COMPONENT, "agent-manager");
         }
-        let finished = self.store.last_commit(&name).is_some_and(|commit| commit.finished);
+        let finished = self.has_finished(&name);
         let resting = if finished { JobState::Finished } else { JobState::Stopped };
         let entry = AgentEntry {
             config: row.config,
@@ -255,90 +305,8 @@ impl Platform {
         Ok(())
     }
 
-    /// Starts an agent's job once the tables it joins are loaded.
-    fn launch(self: &Arc<Self>, name: &str) {
-        let loading = self.loading_tables(name);
-        self.rest(name, JobState::Waiting, None);
-        let (platform, name) = (Arc::clone(self), name.to_owned());
-        let runtime = self.workers.handle().clone();
-        let start = async move {
-            for job in loading {
-                job.join().await;
-            }
-            // Opening readers and restoring state touch the disk.
-            let started = tokio::task::spawn_blocking(move || platform.start_agent(&name)).await;
-            if let Err(panicked) = started {
-                tracing::error!("an agent could not be started: {panicked}");
-            }
-        };
-        runtime.spawn(start);
-    }
-
-    /// Jobs that fill the tables an agent joins.
-    fn loading_tables(&self, name: &str) -> Vec<Arc<JobHandle>> {
-        let state = self.state();
-        let Some(Ok(plan)) = state.agents.get(name).map(|agent| &agent.plan) else { return Vec::new() };
-        plan.plan.tables().filter_map(|table| state.sources.get(table)?.job.clone()).collect()
-    }
-
-    fn start_agent(&self, name: &str) {
-        let mut span = self.spans.start(spans::AGENT_START).root().start();
-        span.set_attribute(attributes::AGENT, name.to_owned());
-        span.set_attribute(attributes::COMPONENT, "agent-manager");
-        if let Err(error) = self.try_start_agent(name) {
-            tracing::error!("{error}");
-            span.record_error(&error, "agent_start");
-            self.rest(name, JobState::Failed, Some(error.to_string()));
-        }
-    }
-
-    fn try_start_agent(&self, name: &str) -> Result<(), EngineError> {
-        let owner = format!("agent \"{name}\"");
-        let (plan, version) = {
-            let state = self.state();
-            let Some(agent) = state.agents.get(name) else { return Ok(()) };
-            // Stopped or deleted while it waited.
-            if agent.resting != JobState::Waiting {
-                return Ok(());
-            }
-            let Ok(plan) = &agent.plan else { return Ok(()) };
-            for table in plan.plan.tables() {
-                if let Some((JobState::Failed, error)) = state.sources.get(table).map(super::SourceEntry::status) {
-                    let problem = format!("table \"{table}\" could not be loaded: {}", error.unwrap_or_default());
-                    return Err(EngineError::Declaration { owner, problem });
-                }
-            }
-            (Arc::clone(plan), agent.version)
-        };
-        let tables: BTreeMap<String, Arc<Table>> = self.tables();
-        let spec = plan.job(version, &tables, &self.agent_context())?;
-        let job = self.start_job(spec).map_err(|error| EngineError::Job { owner, error })?;
-        if let Some(agent) = self.state().agents.get_mut(name) {
-            agent.stats = Some(Arc::clone(job.stats()));
-            agent.job = Some(job);
-        }
-        Ok(())
-    }
-
-    fn rest(&self, name: &str, resting: JobState, error: Option<String>) {
-        if let Some(agent) = self.state().agents.get_mut(name) {
-            agent.job = None;
-            agent.resting = resting;
-            agent.error = error;
-        }
-    }
-
-    /// Drains an agent's job, if it has one.
-    async fn drain_agent(&self, name: &str) {
-        let job = self.inspect(|_, agents| agents.get(name).and_then(|agent| agent.job.clone()));
-        if let Some(job) = job {
-            job.stop();
-            job.join().await;
-        }
-    }
-
     fn known(&self, name: &str) -> Result<AgentRow, PlatformError> {
-        self.agent_row(name).ok_or_else(|| {
+        self.agent_row(name)?.ok_or_else(|| {
             let hint = self.inspect(|_, agents| suggest::hint(name, agents.keys().map(String::as_str)));
             PlatformError::NotFound { name: name.to_owned(), hint }
         })
@@ -346,55 +314,43 @@ impl Platform {
 
     /// Drains an agent and keeps it stopped, also over restarts.
     pub(crate) async fn stop_agent(&self, name: &str) -> Result<JobState, PlatformError> {
+        let _one_change_at_a_time = self.changes.lock().await;
         let row = self.known(name)?;
         let mut span = self.spans.start(spans::AGENT_STOP).root().start();
         span.set_attribute(attributes::AGENT, name.to_owned());
+        span.set_attribute(attributes::COMPONENT, "agent-manager");
         self.save_agent(&AgentRow { running: false, ..row })?;
         self.drain_agent(name).await;
-        let finished = self.store.last_commit(name).is_some_and(|commit| commit.finished);
-        let state = if finished { JobState::Finished } else { JobState::Stopped };
+        let state = if self.has_finished(name) { JobState::Finished } else { JobState::Stopped };
         self.rest(name, state, None);
         Ok(state)
     }
 
     /// Starts a stopped or failed agent where its last commit left it.
-    pub(crate) fn start_stopped(self: &Arc<Self>, name: &str) -> Result<JobState, PlatformError> {
-        let row = self.known(name)?;
+    pub(crate) async fn start_stopped(self: &Arc<Self>, name: &str) -> Result<JobState, PlatformError> {
+        let _one_change_at_a_time = self.changes.lock().await;
+        let row = AgentRow { running: true, ..self.known(name)? };
         let state = self.inspect(|_, agents| agents.get(name).map(|agent| agent.status().0));
-        self.save_agent(&AgentRow { running: true, ..row })?;
         match state {
-            Some(JobState::Stopped | JobState::Failed) => {
-                self.launch(name);
-                Ok(JobState::Waiting)
+            Some(JobState::Stopped | JobState::Failed) | None => {
+                // Planned anew: what kept it from planning may be mended.
+                let plan = self.plan(row.config.clone())?;
+                self.install(row, plan)?;
             }
-            Some(state) => Ok(state),
-            None => Ok(JobState::Stopped),
+            Some(_) => self.save_agent(&row)?,
         }
+        let state = self.inspect(|_, agents| agents.get(name).map(|agent| agent.status().0));
+        Ok(state.unwrap_or(JobState::Stopped))
     }
 
-    /// Drains an agent and forgets it. Its output and its progress stay: the same name deployed again goes on.
+    /// Drains an agent and forgets it with its state and its progress. Its output stays; the same name deployed again
+    /// starts from the beginning and adds to it.
     pub(crate) async fn delete_agent(&self, name: &str) -> Result<(), PlatformError> {
+        let _one_change_at_a_time = self.changes.lock().await;
         self.known(name)?;
         self.drain_agent(name).await;
-        self.forget_agent(name)?;
+        self.forget(name)?;
         self.state().agents.remove(name);
         Ok(())
     }
-}
-
-/// What a user should know about a plan that is valid.
-fn warnings(plan: &AgentPlan) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if plan.config.count > plan.instances() {
-        warnings.push(format!(
-            "count: {} instances were asked for, {} have partitions to work on",
-            plan.config.count,
-            plan.instances()
-        ));
-    }
-    if matches!(plan.config.output, Output::Console) {
-        warnings
-            .push("output: console is at-least-once: rows since the last commit come again after a crash".to_owned());
-    }
-    warnings
 }

@@ -31,19 +31,20 @@ pub(super) enum Origin {
 }
 
 impl Platform {
-    pub(super) fn agent_row(&self, name: &str) -> Option<AgentRow> {
+    pub(super) fn agent_row(&self, name: &str) -> Result<Option<AgentRow>, StoreError> {
         self.store.get_record(KIND, name)
     }
 
-    pub(super) fn agent_rows(&self) -> Vec<AgentRow> {
-        self.store.records::<AgentRow>(KIND).into_iter().map(|(_, row)| row).collect()
+    pub(super) fn agent_rows(&self) -> Result<Vec<AgentRow>, StoreError> {
+        Ok(self.store.records::<AgentRow>(KIND)?.into_iter().map(|(_, row)| row).collect())
     }
 
     pub(super) fn save_agent(&self, row: &AgentRow) -> Result<(), StoreError> {
         self.store.put_record(KIND, row.config.name.as_str(), row)
     }
 
-    pub(super) fn forget_agent(&self, name: &str) -> Result<(), StoreError> {
-        self.store.delete_record(KIND, name)
+    /// An agent's row, state and progress, all at once.
+    pub(super) fn forget(&self, name: &str) -> Result<(), StoreError> {
+        self.store.forget_agent(name, &[(KIND, name)])
     }
 }

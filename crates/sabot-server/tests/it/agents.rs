@@ -13,6 +13,11 @@ streams:
     source: { file: readings.csv, speed: 4s, order_by: at }
 ";
 
+const FAST: &str = "\
+streams:
+  - { name: readings, event_time: at, source: { file: readings.csv } }
+";
+
 fn agent(name: &str, sql: &str) -> String {
     format!("name: {name}\nkind: stream\nsql: {sql}\noutput: {{ stream: {name}-out }}\n")
 }
@@ -67,6 +72,8 @@ fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
         (&agent("other", "SELECT at FROM raedings"), 422, "did you mean \"readings\""),
         ("name: thief\nkind: stream\nsql: SELECT at FROM readings\noutput: { stream: copy-out }\n", 409, "copy-out"),
         ("name: thief\nkind: stream\nsql: SELECT at FROM readings\noutput: { stream: readings }\n", 409, "readings"),
+        // Another shape of the output than rows were written in.
+        (&agent("copy", "SELECT at FROM readings"), 409, "copy-out"),
     ];
     for (yaml, expected, says) in refused {
         let (status, body) = server.post("/agents", yaml);
@@ -77,4 +84,68 @@ fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
     assert_eq!(server.get("/agents/copy")["config"], before);
     server.until_finished();
     assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 10);
+}
+
+#[test]
+fn a_deleted_agent_starts_over_when_it_is_deployed_again() {
+    let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(5_000))]);
+    let hourly = |function: &str| {
+        let sql = format!(
+            "SELECT window_start, {function}(value) AS value FROM TUMBLE(readings, at, INTERVAL '1 hour') GROUP BY window_start"
+        );
+        agent(function, &sql)
+    };
+    let rows = |name: &str| server.sql(&format!("SELECT count(*) AS n FROM \"{name}-out\""))[0]["n"].clone();
+    for version in ["count", "count"] {
+        assert_eq!(server.post("/agents", &hourly(version)).1["version"], 1);
+        server.until_finished();
+        assert_eq!(server.delete("/agents/count"), 200);
+    }
+    // Two windows, twice: what the first had written stays.
+    assert_eq!(rows("count"), 4);
+    // Other windows under the same name are no concern: nothing of the old ones is left.
+    let other = hourly("count").replace("1 hour", "30 minutes");
+    assert_eq!(server.post("/agents", &other).0, 200);
+    server.until_finished();
+    assert_eq!(rows("count"), 4 + 3);
+}
+
+#[test]
+fn an_agent_deployed_by_hand_that_does_not_plan_any_more_is_listed_and_can_be_deleted() {
+    let with_keys = format!("{FAST}tables:\n  - {{ name: keys, key: key, source: {{ file: keys.csv }} }}\n");
+    let files =
+        [("sabot.yaml", with_keys.as_str()), ("readings.csv", &readings(10)), ("keys.csv", "key,name\nk1,one\n")];
+    let server = Running::on(&files);
+    let sql = "SELECT r.at, k.name FROM readings r JOIN keys k ON r.key = k.key";
+    assert_eq!(server.post("/agents", &agent("named", sql)).0, 200);
+    server.until_finished();
+    let dir = server.stop();
+    std::fs::write(dir.path().join("sabot.yaml"), FAST).unwrap();
+    let server = Running::start(dir);
+    let named = server.get("/agents/named");
+    assert_eq!(named["status"], "failed", "{named}");
+    assert!(named["error"].as_str().unwrap().contains("keys"), "{named}");
+    assert_eq!(server.delete("/agents/named"), 200);
+    assert_eq!(server.get("/agents"), json!([]));
+}
+
+#[test]
+fn a_project_file_edited_between_runs_cannot_take_over_windows_it_does_not_fit() {
+    let windows = |function: &str| {
+        agent(
+            "windows",
+            &format!(
+                "SELECT window_start, {function}(value) AS v FROM TUMBLE(readings, at, INTERVAL '1 day') GROUP BY window_start"
+            ),
+        )
+    };
+    let readings = readings(40_000);
+    let before = windows("max");
+    let server = Running::on(&[("sabot.yaml", SLOW), ("readings.csv", &readings), ("agents/windows.yaml", &before)]);
+    server.until("processing", || server.get("/agents/windows")["events_total"].as_u64().filter(|rows| *rows > 0));
+    let dir = server.stop();
+    let file = dir.path().join("agents/windows.yaml");
+    std::fs::write(&file, windows("min")).unwrap();
+    let refused = Running::try_start(dir).unwrap_err();
+    assert!(refused.contains("cannot take over open windows"), "{refused}");
 }

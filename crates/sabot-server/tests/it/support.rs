@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A running server.
+#[derive(Debug)]
 pub(crate) struct Running {
     server: Option<Server>,
     address: SocketAddr,
@@ -43,11 +44,16 @@ impl Running {
     }
 
     pub(crate) fn start(dir: TempDir) -> Self {
+        Self::try_start(dir).expect("a server")
+    }
+
+    /// A server, or why there is none.
+    pub(crate) fn try_start(dir: TempDir) -> Result<Self, String> {
         let runtime = Runtime::new().expect("a runtime");
         let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..UpOptions::default() };
-        let (server, started) = runtime.block_on(Server::start(&options)).expect("a server");
+        let (server, started) = runtime.block_on(Server::start(&options)).map_err(|error| error.to_string())?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Self { server: Some(server), address: started.address, runtime, client: config.into(), dir }
+        Ok(Self { server: Some(server), address: started.address, runtime, client: config.into(), dir })
     }
 
     /// Drains it and gives the project back, to start again on.

@@ -71,8 +71,11 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        file.set_len(0)?;
-        file.write_all_at(std::process::id().to_string().as_bytes(), 0)?;
+        let pid = std::process::id().to_string();
+        if let Err(error) = file.set_len(0).and_then(|()| file.write_all_at(pid.as_bytes(), 0)) {
+            // As on a full disk. The lock is held all the same; only by whom is not said.
+            tracing::debug!("{}: the pid could not be written: {error}", path.display());
+        }
         Ok(Box::new(RealLock(file)))
     }
 }

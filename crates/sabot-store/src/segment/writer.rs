@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::codec::{Encoder, encode_file_header};
 use super::{FrameMeta, file_name};
-use crate::error::at;
+use crate::error::{at, is_full};
 use crate::store::Claim;
 use crate::{Disk, DiskFile, OpenMode, OutputEnd, StoreError};
 
@@ -163,9 +163,7 @@ impl Open {
         let path: &Path = &self.path;
         match self.file.allocate(wanted) {
             // Not enough room to be generous; the frame itself may still fit.
-            Err(error)
-                if matches!(StoreError::io(path, std::io::Error::from(error.kind())), StoreError::DiskFull { .. }) =>
-            {
+            Err(error) if is_full(&error) => {
                 self.file.allocate(needed).map_err(at(path))?;
                 self.allocated = needed;
             }

@@ -1,10 +1,11 @@
 //! The commit group: data first, pointer last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::streams::{PartitionState, key_of, outputs_of};
 use super::{COMMIT, Store};
 use crate::error::at;
 use crate::journal::Change;
@@ -23,8 +24,17 @@ enum Admission {
     Refused(StoreError),
 }
 
-/// What has to be synced before the journal may name it.
-enum Dirty<'a> {
+/// Why requests of a group are refused, by number.
+type Refusals = BTreeMap<usize, StoreError>;
+
+/// What has to be synced before the journal may name it, and the numbers of the requests it is for.
+struct Dirty<'a> {
+    what: What<'a>,
+    of: Vec<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum What<'a> {
     File(&'a Arc<dyn DiskFile>),
     Dir(&'a Path),
 }
@@ -36,20 +46,23 @@ impl Store {
     }
 
     /// Makes a group of records durable and visible: all their data is synced in parallel, then one journal append
-    /// names it. A request that is refused, as that of a replaced generation is, does not hold up the others; the
-    /// outcomes are in the order of the requests. An error is that of the whole group: when the disk is full nothing
-    /// counts and the same call can be made again; what has been made durable before is not made so twice.
+    /// names it. A request that is refused, as that of a replaced generation is, or whose files are gone, does not hold
+    /// up the others; the outcomes are in the order of the requests. An error is that of the whole group: when the disk
+    /// is full nothing counts and the same call can be made again; what has been made durable before is not made so
+    /// twice.
     pub fn commit_group(&self, group: &[CommitRequest]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        self.sync_data(&wanted(group, &self.admit(group)))?;
-        // From here on nobody else may commit, or open a writer: what has been synced may have been overtaken.
+        let gone = self.sync_data(group, &self.admit(group, Refusals::new()))?;
+        // From here on nobody else may commit, or open one of the writers: what has been synced may have been overtaken.
         let mut journal = self.journal();
-        let admitted = self.admit(group);
-        let wanted = wanted(group, &admitted);
+        let outputs = self.outputs_of(group);
+        let _held: Vec<MutexGuard<'_, ()>> = outputs.values().map(|state| state.hold()).collect();
+        let admitted = self.admit(group, gone);
+        let wanted: Vec<&CommitRequest> = wanted(group, &admitted).map(|(_, request)| request).collect();
         let mut changes = Vec::new();
         for request in &wanted {
             changes.push(Change::put(COMMIT, &request.record.agent, &request.record)?);
             for end in &request.record.outputs {
-                changes.push(Change::put(END, &end_key(&end.stream, end.partition), end)?);
+                changes.push(Change::put(END, &key_of(&end.stream, end.partition), end)?);
             }
         }
         if !changes.is_empty() {
@@ -63,38 +76,38 @@ impl Store {
         Ok(admitted.into_iter().map(outcome).collect())
     }
 
-    /// Which requests of a group may be made durable.
-    fn admit<'a>(&self, group: &'a [CommitRequest]) -> Vec<Admission> {
+    /// The partitions a group moves, in an order in which all can be held.
+    fn outputs_of<'a>(&self, group: &'a [CommitRequest]) -> BTreeMap<(&'a str, u32), Arc<PartitionState>> {
+        let ends = group.iter().flat_map(|request| &request.record.outputs);
+        let state = |end: &OutputEnd| self.known(&end.stream).and_then(|stream| stream.partition(end.partition)).ok();
+        ends.filter_map(|end| Some(((end.stream.as_str(), end.partition), state(end)?))).collect()
+    }
+
+    /// Which requests of a group may be made durable; those that are refused already, by number, may not.
+    fn admit(&self, group: &[CommitRequest], mut refused: Refusals) -> Vec<Admission> {
         let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
         let newest: BTreeMap<&str, &CommitRecord> =
             group.iter().map(|request| (request.record.agent.as_str(), &request.record)).collect();
         // What is durable already, and then what this group adds.
-        let mut last: BTreeMap<&str, &CommitRecord> =
-            commits.iter().map(|(agent, last)| (agent.as_str(), last)).collect();
-        let mut refused = BTreeSet::new();
-        let mut admit = |record: &'a CommitRecord| {
+        let mut last: BTreeMap<&str, &CommitRecord> = BTreeMap::new();
+        let mut admitted = Vec::with_capacity(group.len());
+        for (number, request) in group.iter().enumerate() {
+            let record = &request.record;
             let agent = record.agent.as_str();
-            if commits.get(agent).is_some() && commits.get(agent) == newest.get(agent).copied() {
-                return Admission::Repeated;
+            let durable = commits.get(agent);
+            if durable.is_some() && durable == newest.get(agent).copied() {
+                admitted.push(Admission::Repeated);
+                continue;
             }
-            if refused.contains(agent) {
-                return Admission::Refused(StoreError::Conflict(format!(
-                    "agent \"{agent}\": epoch {} comes after one that was refused",
-                    record.epoch
-                )));
+            let before = last.get(agent).copied().or(durable);
+            let outcome = refused.remove(&number).map_or(Ok(()), Err);
+            let outcome = outcome.and_then(|()| check_order(record, before)).and_then(|()| self.check_outputs(record));
+            admitted.push(outcome.map_or_else(Admission::Refused, |()| Admission::Wanted));
+            if matches!(admitted.last(), Some(Admission::Wanted)) {
+                last.insert(agent, record);
             }
-            match check_order(record, last.get(agent).copied()).and_then(|()| self.check_outputs(record)) {
-                Ok(()) => {
-                    last.insert(agent, record);
-                    Admission::Wanted
-                }
-                Err(error) => {
-                    refused.insert(agent);
-                    Admission::Refused(error)
-                }
-            }
-        };
-        group.iter().map(|request| admit(&request.record)).collect()
+        }
+        admitted
     }
 
     /// A partition moves only by the hand of its newest writer: an older one's rows have been written over.
@@ -112,57 +125,85 @@ impl Store {
     }
 
     /// Syncs files, and the directories in which they were made, in one round: neither needs the other to be first.
-    fn sync_data(&self, group: &[&CommitRequest]) -> Result<(), StoreError> {
-        let mut dirs: BTreeSet<&Path> = BTreeSet::new();
-        for dir in group.iter().flat_map(|request| &request.dirty_dirs) {
-            // A new directory's own name must be durable too.
-            dirs.extend(
-                dir.ancestors().skip(1).take_while(|above| above.starts_with(&self.dir) && **above != self.dir),
-            );
-            dirs.insert(if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
-        }
-        let files = group.iter().flat_map(|request| &request.dirty).map(Dirty::File);
-        let items: Vec<Dirty<'_>> = files.chain(dirs.into_iter().map(Dirty::Dir)).collect();
+    /// Returns, by number, the requests that name something that is gone.
+    fn sync_data(&self, group: &[CommitRequest], admitted: &[Admission]) -> Result<Refusals, StoreError> {
+        let items = self.dirty_of(wanted(group, admitted));
         let threads = self.disk.sync_threads().min(items.len()).max(1);
-        let sync = |part: &[Dirty<'_>]| part.iter().try_for_each(|item| self.sync(item));
-        if threads == 1 {
-            return sync(&items);
+        let sync = |part: &[Dirty<'_>]| -> Vec<Option<io::Error>> { part.iter().map(|item| self.sync(item)).collect() };
+        let errors: Vec<Option<io::Error>> = if threads == 1 {
+            sync(&items)
+        } else {
+            std::thread::scope(|scope| {
+                let share = items.len().div_ceil(threads);
+                let running: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
+                let panicked = |_| vec![Some(io::Error::other("a sync thread panicked"))];
+                running.into_iter().flat_map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+            })
+        };
+        let mut refused = Refusals::new();
+        for (item, error) in items.iter().zip(errors).filter_map(|(item, error)| Some((item, error?))) {
+            match error.kind() {
+                // It was never reached, which says nothing about what is durable, and concerns nobody else.
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+                    refused.extend(self.refusals(item, &error));
+                }
+                _ => return Err(self.records.stop(self.path_of(item).to_owned(), &error)),
+            }
         }
-        std::thread::scope(|scope| {
-            let share = items.len().div_ceil(threads);
-            let running: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
-            let panicked = |_| Err(self.journal().stop(&io::Error::other("a sync thread panicked")));
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).fold(Ok(()), Result::and)
-        })
+        Ok(refused)
     }
 
-    fn sync(&self, item: &Dirty<'_>) -> Result<(), StoreError> {
-        let (path, outcome) = match item {
-            Dirty::File(file) => (self.dir.as_path(), file.sync_data()),
-            Dirty::Dir(dir) => (*dir, self.disk.sync_dir(dir)),
-        };
-        outcome.map_err(|error| match error.kind() {
-            // It was never reached, and says nothing about what is durable.
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => at(path)(error),
-            _ => self.journal().stop(&error),
-        })
+    /// What has to be synced for some requests of a group.
+    fn dirty_of<'a>(&self, wanted: impl Iterator<Item = (usize, &'a CommitRequest)>) -> Vec<Dirty<'a>> {
+        let mut items = Vec::new();
+        let mut dirs: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+        for (number, request) in wanted {
+            items.extend(request.dirty.iter().map(|file| Dirty { what: What::File(file), of: vec![number] }));
+            for dir in &request.dirty_dirs {
+                // A new directory's own name must be durable too.
+                let above = dir.ancestors().skip(1);
+                let above = above.take_while(|above| above.starts_with(&self.dir) && **above != self.dir);
+                let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+                above.chain([dir]).for_each(|dir| dirs.entry(dir).or_default().push(number));
+            }
+        }
+        items.extend(dirs.into_iter().map(|(dir, of)| Dirty { what: What::Dir(dir), of }));
+        items
+    }
+
+    fn sync(&self, item: &Dirty<'_>) -> Option<io::Error> {
+        match item.what {
+            What::File(file) => file.sync_data().err(),
+            What::Dir(dir) => self.disk.sync_dir(dir).err(),
+        }
+    }
+
+    /// What an item is known by; a file does not know its name.
+    fn path_of<'a>(&'a self, item: &Dirty<'a>) -> &'a Path {
+        match item.what {
+            What::File(_) => &self.dir,
+            What::Dir(dir) => dir,
+        }
+    }
+
+    fn refusals(&self, item: &Dirty<'_>, error: &io::Error) -> Refusals {
+        let again = || io::Error::new(error.kind(), error.to_string());
+        item.of.iter().map(|number| (*number, at(self.path_of(item))(again()))).collect()
     }
 
     fn publish(&self, group: &[&CommitRequest]) {
         for end in group.iter().flat_map(|request| &request.record.outputs) {
             self.publish_end(end);
         }
-        let mut finished: Vec<&str> = Vec::new();
+        let mut replaced = Vec::new();
         {
             let mut commits = self.commits.write().unwrap_or_else(PoisonError::into_inner);
             for request in group {
-                if request.record.finished {
-                    finished.extend(output_streams(&request.record));
-                }
-                commits.insert(request.record.agent.clone(), request.record.clone());
+                replaced.extend(commits.insert(request.record.agent.clone(), request.record.clone()));
             }
         }
-        finished.into_iter().filter_map(|name| self.known(name).ok()).for_each(|stream| stream.finish());
+        let records = group.iter().map(|request| &request.record).chain(&replaced);
+        self.tell_finished(records.filter(|record| record.finished).flat_map(outputs_of));
         self.committed.send_modify(|count| *count += 1);
     }
 
@@ -171,36 +212,34 @@ impl Store {
         let before = state.committed().0;
         state.publish(end.clone(), self.bytes_between(&before, end));
     }
+
+    /// Tells streams whether they are complete: while the last commit of one that writes them says so.
+    pub(super) fn tell_finished<'a>(&self, streams: impl Iterator<Item = &'a str>) {
+        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
+        for stream in streams.filter_map(|name| self.known(name).ok()) {
+            let writes = |commit: &CommitRecord| outputs_of(commit).any(|name| name == stream.spec.name);
+            stream.set_finished(commits.values().any(|commit| commit.finished && writes(commit)));
+        }
+    }
 }
 
-/// Streams an agent writes: those of this record, and those it named once and has not moved since.
-pub(super) fn output_streams(record: &CommitRecord) -> impl Iterator<Item = &str> {
-    let named = record.extra.get("streams").and_then(|names| names.as_array());
-    let named = named.into_iter().flatten().filter_map(|name| name.as_str());
-    record.outputs.iter().map(|end| end.stream.as_str()).chain(named)
+/// Requests of a group with their numbers, those that are to be made durable.
+fn wanted<'a>(group: &'a [CommitRequest], admitted: &[Admission]) -> impl Iterator<Item = (usize, &'a CommitRequest)> {
+    let all = group.iter().enumerate().zip(admitted);
+    all.filter(|(_, admission)| matches!(admission, Admission::Wanted)).map(|(numbered, _)| numbered)
 }
 
-/// Key of a partition's end.
-pub(super) fn end_key(stream: &str, partition: u32) -> String {
-    format!("{stream}/{partition}")
-}
-
-fn wanted<'a>(group: &'a [CommitRequest], admitted: &[Admission]) -> Vec<&'a CommitRequest> {
-    let pairs = group.iter().zip(admitted);
-    pairs.filter(|(_, admission)| matches!(admission, Admission::Wanted)).map(|(request, _)| request).collect()
-}
-
-/// Generation and epoch only rise.
+/// The generation never falls, and every epoch is the one after the last: with one left out, what only that one wrote
+/// would be missing while the next says it is there.
 fn check_order(record: &CommitRecord, last: Option<&CommitRecord>) -> Result<(), StoreError> {
-    let Some(last) = last else { return Ok(()) };
     let (agent, generation, epoch) = (&record.agent, record.generation, record.epoch);
-    if generation < last.generation {
+    if let Some(last) = last.filter(|last| generation < last.generation) {
         return Err(StoreError::Fenced { agent: agent.clone(), generation, current: last.generation });
     }
-    if (generation, epoch) <= (last.generation, last.epoch) {
+    let last = last.map_or(0, |last| last.epoch);
+    if Some(epoch) != last.checked_add(1) {
         return Err(StoreError::Conflict(format!(
-            "agent \"{agent}\": epoch {epoch} of generation {generation} is committed already, epoch {} is the last",
-            last.epoch
+            "agent \"{agent}\": epoch {epoch} of generation {generation} does not follow epoch {last}, the last committed"
         )));
     }
     Ok(())

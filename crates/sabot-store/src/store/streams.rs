@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arrow::datatypes::DataType;
 use sabot_common::config::Retention;
 
-use super::commit::output_streams;
+use super::commit::END;
 use super::directory::STREAMS;
-use super::{PartitionInfo, StreamInfo, records_of};
+use super::retention::EARLIEST;
+use super::{PartitionInfo, StreamInfo};
 use crate::error::at;
-use crate::journal::Journal;
+use crate::journal::Records;
 use crate::record::StreamRecord;
 use crate::segment::{base_of, decode_schema, encode_schema, file_name};
 use crate::{CommitRecord, Disk, OpenMode, OutputEnd, StoreError, StreamSpec};
@@ -36,8 +37,10 @@ pub(crate) struct PartitionState {
     /// Bytes in segments that are complete and kept.
     rolled_bytes: AtomicU64,
     writer: Mutex<Option<String>>,
-    /// How often a writer has been opened.
+    /// The newest opening of its writer.
     session: AtomicU64,
+    /// Held while a commit moves the end, and while a writer is opened at it.
+    moving: Mutex<()>,
 }
 
 /// The right to write a partition; ends when dropped.
@@ -52,6 +55,7 @@ impl Claim {
         stream: &str,
         partition: u32,
         owner: &str,
+        session: u64,
     ) -> Result<Self, StoreError> {
         let mut writer = state.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = writer.as_ref() {
@@ -60,7 +64,7 @@ impl Claim {
             )));
         }
         *writer = Some(owner.to_owned());
-        state.session.fetch_add(1, Ordering::AcqRel);
+        state.session.store(session, Ordering::Release);
         Ok(Self { state: Arc::clone(state) })
     }
 }
@@ -83,6 +87,11 @@ impl PartitionState {
         let mut current = self.end.write().unwrap_or_else(PoisonError::into_inner);
         self.rolled_bytes.fetch_add(rolled, Ordering::Relaxed);
         *current = end;
+    }
+
+    /// Keeps the end and the writer as they are.
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest opening of its writer.
@@ -110,6 +119,7 @@ impl Stream {
                 rolled_bytes: AtomicU64::new(0),
                 writer: Mutex::new(None),
                 session: AtomicU64::new(0),
+                moving: Mutex::new(()),
             })
         };
         let partitions = (0..spec.partitions).map(partition).collect();
@@ -127,8 +137,8 @@ impl Stream {
         (0_u32..).zip(&self.partitions)
     }
 
-    pub(crate) fn finish(&self) {
-        self.finished.store(true, Ordering::Release);
+    pub(super) fn set_finished(&self, finished: bool) {
+        self.finished.store(finished, Ordering::Release);
     }
 
     pub(crate) fn info(&self) -> StreamInfo {
@@ -183,15 +193,24 @@ impl Stream {
     }
 }
 
+/// Key of the records about a partition.
+pub(super) fn key_of(stream: &str, partition: u32) -> String {
+    format!("{stream}/{partition}")
+}
+
+/// Streams an agent writes: those of this record, and those it named once and has not moved since.
+pub(super) fn outputs_of(record: &CommitRecord) -> impl Iterator<Item = &str> {
+    let named = record.extra.get("streams").and_then(|names| names.as_array());
+    let named = named.into_iter().flatten().filter_map(|name| name.as_str());
+    record.outputs.iter().map(|end| end.stream.as_str()).chain(named)
+}
+
 /// Whether a stream can be stored at all.
 pub(super) fn check(spec: &StreamSpec) -> Result<(), StoreError> {
     if spec.partitions == 0 {
         return Err(StoreError::InvalidData(format!("stream \"{}\" has no partition", spec.name)));
     }
-    let mut parts = Path::new(&spec.name).components();
-    if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-        return Err(StoreError::InvalidData(format!("stream \"{}\": the name cannot be a directory", spec.name)));
-    }
+    check_name("stream", &spec.name)?;
     for field in spec.schema.fields() {
         if !is_stored(field.data_type()) {
             let (name, column, kind) = (&spec.name, field.name(), field.data_type());
@@ -201,6 +220,15 @@ pub(super) fn check(spec: &StreamSpec) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether a name can be that of a directory.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), StoreError> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(part)), None) if part == name => Ok(()),
+        _ => Err(StoreError::InvalidData(format!("{what} \"{name}\": the name cannot be a directory"))),
+    }
 }
 
 /// Whether values of a type can be written without a dictionary beside them.
@@ -252,36 +280,42 @@ fn from_record(name: &str, record: StreamRecord) -> Result<StreamSpec, StoreErro
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     dir: &Path,
-    journal: &Journal,
+    records: &Records,
 ) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
     let mut streams = BTreeMap::new();
-    for (name, record) in records_of::<StreamRecord>(journal, KIND)? {
-        streams.insert(name.clone(), Arc::new(Stream::new(from_record(&name, record)?)));
-    }
-    let ends: BTreeMap<(String, u32), OutputEnd> = records_of::<OutputEnd>(journal, super::commit::END)?
-        .into_iter()
-        .map(|(_, end)| ((end.stream.clone(), end.partition), end))
-        .collect();
-    for (name, stream) in &streams {
+    for (name, record) in records.of_kind::<StreamRecord>(KIND)? {
+        let stream = Stream::new(from_record(&name, record)?);
         for (number, state) in stream.partitions() {
-            if let Some(end) = ends.get(&(name.clone(), number)) {
-                *state.end.write().unwrap_or_else(PoisonError::into_inner) = end.clone();
+            let key = key_of(&name, number);
+            if let Some(end) = records.get::<OutputEnd>(END, &key)? {
+                *state.end.write().unwrap_or_else(PoisonError::into_inner) = end;
             }
-            recover_partition(disk, &dir.join(STREAMS).join(name).join(number.to_string()), state)?;
+            state.earliest.store(records.get(EARLIEST, &key)?.unwrap_or(0), Ordering::Release);
+            recover_partition(disk, &dir.join(STREAMS).join(&name).join(number.to_string()), state)?;
         }
+        streams.insert(name, Arc::new(stream));
     }
-    for (_, commit) in records_of::<CommitRecord>(journal, super::COMMIT)? {
+    for (_, commit) in records.of_kind::<CommitRecord>(super::COMMIT)? {
         if commit.finished {
-            output_streams(&commit).filter_map(|name| streams.get(name)).for_each(|stream| stream.finish());
+            outputs_of(&commit).filter_map(|name| streams.get(name)).for_each(|stream| stream.set_finished(true));
         }
     }
     Ok(streams)
 }
 
-/// Counts what a partition has, after removing what was never committed.
+/// Counts what a partition has, after removing what was never committed and what retention has let go of.
 fn recover_partition(disk: &Arc<dyn Disk>, dir: &Path, state: &PartitionState) -> Result<(), StoreError> {
-    let (end, _) = state.committed();
-    let kept = remove_uncommitted(disk, dir, &end)?;
+    let (end, earliest) = state.committed();
+    let mut kept = remove_uncommitted(disk, dir, &end)?;
+    for base in kept.extract_if(.., |base| *base < earliest) {
+        let path = dir.join(file_name(base));
+        disk.remove_file(&path).map_err(at(&path))?;
+    }
+    if earliest < end.offset && kept.first() != Some(&earliest) {
+        let there = kept.first().map_or_else(|| "none is there".to_owned(), |first| format!("the first is {first}"));
+        let problem = format!("no segment starts at row {earliest}, the earliest of {} committed; {there}", end.offset);
+        return Err(StoreError::corrupt(dir, earliest, problem));
+    }
     let mut rolled = 0;
     for base in kept.iter().filter(|base| **base < end.segment) {
         rolled += len_of(disk, &dir.join(file_name(*base)))?;
@@ -294,7 +328,6 @@ fn recover_partition(disk: &Arc<dyn Disk>, dir: &Path, state: &PartitionState) -
         }
     }
     state.rolled_bytes.store(rolled, Ordering::Relaxed);
-    state.earliest.store(kept.first().copied().unwrap_or(end.segment), Ordering::Release);
     Ok(())
 }
 

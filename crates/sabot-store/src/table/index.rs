@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::row::{OwnedRow, RowConverter, SortField};
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::StoreError;
@@ -17,14 +18,36 @@ pub(super) enum KeyIndex {
 }
 
 impl KeyIndex {
-    pub(super) fn new(types: &[DataType]) -> Result<Self, StoreError> {
+    /// Points each row's key at it; of several rows with the same key at the last. Null keys are left out.
+    pub(super) fn new(keys: &[ArrayRef]) -> Result<Self, StoreError> {
         let hasher = DefaultHashBuilder::default();
-        Ok(match types {
-            [DataType::Int64] => Self::Int { entries: HashTable::new(), hasher },
-            [DataType::Utf8] => Self::Text { entries: HashTable::new(), hasher },
-            types => {
-                let fields = types.iter().map(|data_type| SortField::new(data_type.clone())).collect();
-                Self::Rows { entries: HashTable::new(), hasher, converter: RowConverter::new(fields).map_err(invalid)? }
+        let rows = keys.first().map_or(0, Array::len);
+        let types: Vec<&DataType> = keys.iter().map(Array::data_type).collect();
+        Ok(match (types.as_slice(), keys) {
+            ([DataType::Int64], [keys]) => {
+                let mut entries = HashTable::with_capacity(rows);
+                let hash = |key: &i64| hasher.hash_one(key);
+                for (row, key) in (0..).zip(keys.as_primitive::<Int64Type>()) {
+                    let Some(key) = key else { continue };
+                    match entries.entry(hash(&key), |(k, _)| *k == key, |(k, _)| hash(k)) {
+                        Entry::Occupied(mut known) => known.get_mut().1 = row,
+                        Entry::Vacant(place) => drop(place.insert((key, row))),
+                    }
+                }
+                Self::Int { entries, hasher }
+            }
+            ([DataType::Utf8], [keys]) => {
+                let texts = (0..).zip(keys.as_string::<i32>());
+                let texts = texts.filter_map(|(row, key)| Some((key?.as_bytes(), row)));
+                Self::Text { entries: by_bytes(rows, &hasher, texts, Box::from), hasher }
+            }
+            (types, keys) => {
+                let fields = types.iter().map(|&data_type| SortField::new(data_type.clone())).collect();
+                let converter = RowConverter::new(fields).map_err(invalid)?;
+                let encoded = converter.convert_columns(keys).map_err(invalid)?;
+                let whole = (0_u32..).zip(encoded.iter()).filter(|(row, _)| is_whole(keys, *row as usize));
+                let entries = by_bytes(rows, &hasher, whole.map(|(row, key)| (key, row)), |key| key.owned());
+                Self::Rows { entries, hasher, converter }
             }
         })
     }
@@ -35,51 +58,6 @@ impl KeyIndex {
             Self::Text { entries, .. } => entries.len(),
             Self::Rows { entries, .. } => entries.len(),
         }
-    }
-
-    /// Points each row's key at `first + row`; a key that is there already is moved. Null keys are left out.
-    pub(super) fn upsert(&mut self, keys: &[ArrayRef], first: u32) -> Result<(), StoreError> {
-        match (self, keys) {
-            (Self::Int { entries, hasher }, [keys]) => {
-                for (row, key) in (first..).zip(keys.as_primitive::<Int64Type>()) {
-                    let Some(key) = key else { continue };
-                    let hash = |key: &i64| hasher.hash_one(key);
-                    match entries.entry(hash(&key), |(k, _)| *k == key, |(k, _)| hash(k)) {
-                        hashbrown::hash_table::Entry::Occupied(mut known) => known.get_mut().1 = row,
-                        hashbrown::hash_table::Entry::Vacant(place) => drop(place.insert((key, row))),
-                    }
-                }
-            }
-            (Self::Text { entries, hasher }, [keys]) => {
-                for (row, key) in (first..).zip(keys.as_string::<i32>()) {
-                    let Some(key) = key.map(str::as_bytes) else { continue };
-                    let hash = |key: &[u8]| hasher.hash_one(key);
-                    match entries.entry(hash(key), |(k, _)| k.as_ref() == key, |(k, _)| hash(k)) {
-                        hashbrown::hash_table::Entry::Occupied(mut known) => known.get_mut().1 = row,
-                        hashbrown::hash_table::Entry::Vacant(place) => drop(place.insert((key.into(), row))),
-                    }
-                }
-            }
-            (Self::Rows { entries, hasher, converter }, keys) => {
-                let rows = converter.convert_columns(keys).map_err(invalid)?;
-                for ((row, key), place) in (first..).zip(rows.iter()).zip(0..) {
-                    if !is_whole(keys, place) {
-                        continue;
-                    }
-                    let hash = |key: &[u8]| hasher.hash_one(key);
-                    match entries.entry(
-                        hash(key.as_ref()),
-                        |(k, _)| k.as_ref() == key.as_ref(),
-                        |(k, _)| hash(k.as_ref()),
-                    ) {
-                        hashbrown::hash_table::Entry::Occupied(mut known) => known.get_mut().1 = row,
-                        hashbrown::hash_table::Entry::Vacant(place) => drop(place.insert((key.owned(), row))),
-                    }
-                }
-            }
-            _ => return Err(StoreError::InvalidData("a key has another number of columns".to_owned())),
-        }
-        Ok(())
     }
 
     /// The row of each key, null where it is not there.
@@ -118,6 +96,28 @@ impl KeyIndex {
             Self::Rows { entries, .. } => entries.iter().map(|(_, row)| *row).collect(),
         }
     }
+}
+
+/// Entries for keys that are bytes, owned as `own` makes them.
+fn by_bytes<K: AsRef<[u8]>, O: AsRef<[u8]>>(
+    rows: usize,
+    hasher: &DefaultHashBuilder,
+    keys: impl Iterator<Item = (K, u32)>,
+    own: impl Fn(K) -> O,
+) -> HashTable<(O, u32)> {
+    let mut entries = HashTable::with_capacity(rows);
+    let hash = |key: &[u8]| hasher.hash_one(key);
+    for (key, row) in keys {
+        match entries.entry(
+            hash(key.as_ref()),
+            |(k, _): &(O, u32)| k.as_ref() == key.as_ref(),
+            |(k, _)| hash(k.as_ref()),
+        ) {
+            Entry::Occupied(mut known) => known.get_mut().1 = row,
+            Entry::Vacant(place) => drop(place.insert((own(key), row))),
+        }
+    }
+    entries
 }
 
 /// Whether a row's key has no null in it; a key with one stands for nothing.

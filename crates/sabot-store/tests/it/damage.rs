@@ -146,11 +146,11 @@ fn a_torn_tail_is_dropped_and_written_over() {
         // Of the last record a beginning is there, and then zeros.
         overwrite(&disk, &path, cut as u64, &vec![0; whole.len() - cut]);
         let store = open(&disk).unwrap();
-        let keys: Vec<String> = store.records::<u64>("test").into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<String> = store.records::<u64>("test").unwrap().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["key-0", "key-1", "key-2"], "cut at {cut}");
         store.put_record("test", "x", &9).unwrap();
         drop(store);
-        assert_eq!(open(&disk).unwrap().get_record("test", "x"), Some(9), "cut at {cut}");
+        assert_eq!(open(&disk).unwrap().get_record("test", "x").unwrap(), Some(9), "cut at {cut}");
     }
 }
 
@@ -160,10 +160,10 @@ fn garbage_behind_the_tail_is_no_record() {
     let disk = good.after_crash(0);
     overwrite(&disk, &path, starts[4] as u64, &[0xAB; 300]);
     let store = open(&disk).unwrap();
-    assert_eq!(store.records::<u64>("test").len(), 4);
+    assert_eq!(store.records::<u64>("test").unwrap().len(), 4);
     store.put_record("test", "x", &9).unwrap();
     drop(store);
-    assert_eq!(open(&disk).unwrap().records::<u64>("test").len(), 5);
+    assert_eq!(open(&disk).unwrap().records::<u64>("test").unwrap().len(), 5);
 }
 
 #[test]

@@ -24,11 +24,17 @@ fn assert_unknown<T>(outcome: Result<T, StoreError>, path: &Path, version: &str)
 
 #[test]
 fn of_the_directory() {
-    for (text, version) in [("sabot 2\n", "2"), ("sabot\n  ", "sabot"), ("\u{fffd}abot 1", "\u{fffd}abot 1")] {
+    for (text, version) in [("sabot 2\n", "2"), ("sabot 1x\n", "1x")] {
         let disk = FaultyDisk::new();
         open(&disk).unwrap();
         overwrite(&disk, &dir().join("FORMAT"), 0, text.as_bytes());
         assert_unknown(open(&disk), &dir().join("FORMAT"), version);
+    }
+    for text in ["sabot\n  ", "\u{fffd}abot 1"] {
+        let disk = FaultyDisk::new();
+        open(&disk).unwrap();
+        overwrite(&disk, &dir().join("FORMAT"), 0, text.as_bytes());
+        assert!(matches!(open(&disk), Err(StoreError::ForeignDir { found, .. }) if found == "FORMAT"), "{text}");
     }
 }
 
@@ -97,12 +103,14 @@ fn a_fixture_is_written_when_asked_for() {
     let ends = [("s", writer.end()), ("t.changelog", table.end())];
     store.commit(&last).unwrap();
     drop((store, writer, table));
-    // Opening cuts the journal; the last segments' spare room has no place in a repository.
-    drop(Store::open(Arc::new(RealDisk), &data, TINY).unwrap());
+    // The spare room of the journal and the last segments has no place in a repository.
+    let journal_bytes = Store::open(Arc::new(RealDisk), &data, TINY).unwrap().disk_usage().journal;
     for (name, end) in ends {
         let path = data.join("streams").join(name).join("0").join(format!("{:020}.seg", end.segment));
         fs::OpenOptions::new().write(true).open(path).unwrap().set_len(end.bytes).unwrap();
     }
+    let journal = fs::read_dir(data.join("journal")).unwrap().next().unwrap().unwrap().path();
+    fs::OpenOptions::new().write(true).open(journal).unwrap().set_len(journal_bytes).unwrap();
     fs::remove_file(data.join("LOCK")).unwrap();
 }
 
@@ -126,7 +134,7 @@ fn version_1_opens() {
     assert_eq!(read(&store, "s"), (1..20).collect::<Vec<_>>());
     assert_eq!(store.stream("s").unwrap().spec.schema, schema());
     assert!(store.stream("s").unwrap().finished);
-    assert_eq!(store.get_record::<String>("test", "key").as_deref(), Some("value"));
+    assert_eq!(store.get_record::<String>("test", "key").unwrap().as_deref(), Some("value"));
     assert_eq!(store.table("t").unwrap().scan(10).unwrap(), ids([4, 5]));
     let last = store.last_commit("a").unwrap();
     assert_eq!((last.generation, last.epoch), (1, 9));

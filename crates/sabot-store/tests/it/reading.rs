@@ -8,14 +8,14 @@ use super::support::{at_second, commit, ids, open, read, read_from, segments, wi
 fn filled(disk: &FaultyDisk) -> (std::sync::Arc<Store>, u64) {
     let (store, mut writer) = with_stream(disk);
     let mut next = 0;
-    for (epoch, size) in (1..).zip(1..=30) {
+    for size in 1..=30 {
         writer.append(&ids(next..next + size), &at_second(size)).unwrap();
         next += size;
-        if epoch % 4 == 0 {
-            commit(&store, epoch, &mut writer).unwrap();
+        if size % 4 == 0 {
+            commit(&store, u64::try_from(size / 4).unwrap(), &mut writer).unwrap();
         }
     }
-    commit(&store, 31, &mut writer).unwrap();
+    commit(&store, 8, &mut writer).unwrap();
     (store, u64::try_from(next).unwrap())
 }
 

@@ -148,7 +148,8 @@ fn a_crash_while_segments_go_leaves_no_hole() {
             let (disk, store, _writer) = kept(Some(10), None);
             disk.crash_at_step(step);
             let now = Timestamp::from_unix_micros(1_000_000_000);
-            assert!(store.apply_retention("s", now, &|_| None).is_err());
+            // Once the journal says what goes, a file that stays behind is no failure.
+            drop(store.apply_retention("s", now, &|_| None));
             let left = open(&disk.after_crash(seed)).unwrap();
             check_rows(&left, left.stream("s").unwrap().partitions[0].earliest);
         }

@@ -1,0 +1,150 @@
+//! From an installed agent to a running job: tables it joins are waited for, then it starts, unless somebody has changed
+//! their mind meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sabot_common::registry::{self, attributes, spans};
+use sabot_engine::EngineError;
+use sabot_engine::agent::AgentPlan;
+use sabot_runtime::{JobState, describe};
+
+use super::Platform;
+
+/// Longest wait for a commit before a table's writer is looked at again.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where the tables of a join stand.
+enum Tables {
+    Complete,
+    Loading,
+    /// Their writer was stopped: the agent waits until somebody starts both again.
+    Abandoned,
+    Failed(String),
+}
+
+impl Platform {
+    /// Starts an agent's job once the tables it joins are complete.
+    pub(super) fn launch(self: &Arc<Self>, name: &str) {
+        self.rest(name, JobState::Waiting, None);
+        let (platform, name) = (Arc::clone(self), name.to_owned());
+        self.workers.handle().clone().spawn(async move {
+            let problem = match platform.await_tables(&name).await {
+                Tables::Failed(problem) => Some(problem),
+                Tables::Abandoned | Tables::Loading => return,
+                Tables::Complete => None,
+            };
+            let _one_change_at_a_time = platform.changes.lock().await;
+            // Opening readers and restoring state touch the disk.
+            let starting = Arc::clone(&platform);
+            let started = tokio::task::spawn_blocking(move || starting.start_agent(&name, problem)).await;
+            if let Err(panicked) = started {
+                tracing::error!("an agent could not be started: {panicked}");
+            }
+        });
+    }
+
+    async fn await_tables(&self, name: &str) -> Tables {
+        let mut commits = self.store.commits();
+        loop {
+            commits.mark_unchanged();
+            match self.tables_of(name) {
+                Tables::Loading => {}
+                settled => return settled,
+            }
+            // Whichever comes first is a reason to look again.
+            drop(tokio::time::timeout(LOOK, commits.changed()).await);
+        }
+    }
+
+    fn tables_of(&self, name: &str) -> Tables {
+        let state = self.state();
+        let Some(agent) = state.agents.get(name) else { return Tables::Abandoned };
+        let Ok(plan) = &agent.plan else { return Tables::Abandoned };
+        if agent.resting != JobState::Waiting || agent.job.is_some() {
+            return Tables::Abandoned;
+        }
+        let own = |table: &&str| Some(*table) == plan.output_table().as_ref().map(|spec| spec.name.as_str());
+        for table in plan.plan.tables().filter(|table| !own(table)) {
+            let complete = state.tables.get(table).and_then(|t| self.store.stream(&t.changelog_spec().name));
+            if complete.is_some_and(|changelog| changelog.finished) {
+                continue;
+            }
+            let by_agent = state.agents.values().find(|a| a.writes_table(table)).map(super::AgentEntry::status);
+            let writer = state.sources.get(table).map(super::SourceEntry::status).or(by_agent);
+            match writer {
+                // Nobody fills it: it is what it is.
+                None => {}
+                Some((JobState::Failed, error)) => {
+                    let error = error.unwrap_or_default();
+                    return Tables::Failed(format!("table \"{table}\" could not be loaded: {error}"));
+                }
+                Some((JobState::Stopped, _)) => return Tables::Abandoned,
+                Some(_) => return Tables::Loading,
+            }
+        }
+        Tables::Complete
+    }
+
+    fn start_agent(&self, name: &str, problem: Option<String>) {
+        let mut span = self.spans.start(spans::AGENT_START).root().start();
+        span.set_attribute(attributes::AGENT, name.to_owned());
+        span.set_attribute(attributes::COMPONENT, "agent-manager");
+        let owner = format!("agent \"{name}\"");
+        let started = match problem {
+            Some(problem) => Err(EngineError::Declaration { owner, problem }),
+            None => self.try_start_agent(name, owner),
+        };
+        if let Err(error) = started {
+            tracing::error!("{error}");
+            span.record_error(&error, "agent_start");
+            self.registry.counter(&describe(&registry::ERRORS), &["agent-manager", "agent_start"]).add(1);
+            self.rest(name, JobState::Failed, Some(error.to_string()));
+        }
+    }
+
+    fn try_start_agent(&self, name: &str, owner: String) -> Result<(), EngineError> {
+        let Some((plan, version)) = self.startable(name) else { return Ok(()) };
+        let spec = plan.job(version, &self.tables(), &self.agent_context())?;
+        let job = self.start_job(spec).map_err(|error| EngineError::Job { owner, error })?;
+        if let Some(agent) = self.state().agents.get_mut(name) {
+            agent.stats = Some(Arc::clone(job.stats()));
+            agent.job = Some(job);
+        }
+        Ok(())
+    }
+
+    /// The plan of an agent that still waits: it may have been stopped, deleted or started while it did.
+    fn startable(&self, name: &str) -> Option<(Arc<AgentPlan>, u64)> {
+        let state = self.state();
+        let agent = state.agents.get(name).filter(|agent| agent.resting == JobState::Waiting && agent.job.is_none())?;
+        Some((Arc::clone(agent.plan.as_ref().ok()?), agent.version))
+    }
+
+    /// An agent without a job, and where it stands.
+    pub(super) fn rest(&self, name: &str, resting: JobState, error: Option<String>) {
+        if let Some(agent) = self.state().agents.get_mut(name) {
+            agent.job = None;
+            agent.resting = resting;
+            agent.error = error;
+        }
+    }
+
+    /// Drains an agent's job, if it has one; one that waits to be started will not be.
+    pub(super) async fn drain_agent(&self, name: &str) {
+        let job = {
+            let mut state = self.state();
+            let agent = state.agents.get_mut(name);
+            agent.and_then(|agent| {
+                if agent.resting == JobState::Waiting && agent.job.is_none() {
+                    agent.resting = JobState::Stopped;
+                }
+                agent.job.clone()
+            })
+        };
+        if let Some(job) = job {
+            job.stop();
+            job.join().await;
+        }
+    }
+}
