@@ -46,6 +46,10 @@ impl From<ConfigError> for ServerError {
 
 impl From<StoreError> for ServerError {
     fn from(error: StoreError) -> Self {
-        Self::environment(error)
+        match error {
+            // Somebody else's directory: another has to be chosen.
+            StoreError::ForeignDir { .. } => Self::refused(error),
+            _ => Self::environment(error),
+        }
     }
 }
