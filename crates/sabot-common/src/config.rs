@@ -2,14 +2,18 @@
 //!
 //! `sabot.yaml` holds the settings and may list streams and tables; `streams/*.yaml`, `tables/*.yaml` and
 //! `agents/*.yaml` hold one each. Unknown keys, duplicate names and values out of range are errors that name file, line,
-//! column and the nearest valid spelling. What comes out of [`Project::load`] needs no further checking of form;
+//! column, key and the nearest valid spelling. What comes out of [`Project::load`] needs no further checking of form;
 //! whether SQL plans and files exist is for those who know SQL and files.
 
 mod agent;
+mod checked;
+mod declared;
 mod error;
 mod project;
 mod settings;
 mod source;
+mod tree;
+mod variables;
 mod yaml;
 
 pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late, LateTo, Output};

@@ -1,4 +1,7 @@
 //! Durations, byte sizes, counts and replay speeds as people write and read them.
+//!
+//! There are two ways to write a quantity. `format_*` is for people and rounds; `exact_*` is for files and stored
+//! configurations, and what it writes reads back as the same value.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,27 +20,29 @@ pub struct InvalidQuantity {
     pub example: &'static str,
 }
 
+/// Largest first.
 const DURATION_UNITS: [(&str, u64); 9] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
+    ("w", 604_800_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("min", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("d", 86_400_000_000_000),
-    ("w", 604_800_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
 ];
 
+/// Largest first.
 const SIZE_UNITS: [(&str, u64); 8] = [
-    ("b", 1),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-    ("tib", 1 << 40),
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("KB", 1_000),
+    ("B", 1),
 ];
 
 /// Reads `100ms`, `24h`, `1h30m`, `7d`, `1.5s`, `0`.
@@ -47,16 +52,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidQuantity> {
     if text.trim() == "0" {
         return Ok(Duration::ZERO);
     }
-    sum_of_parts(text, &DURATION_UNITS).map(Duration::from_nanos).ok_or_else(invalid)
+    sum_of_parts(text, &DURATION_UNITS, str::eq).map(Duration::from_nanos).ok_or_else(invalid)
 }
 
 /// Reads `32MiB`, `1GiB`, `500MB`, `4096B`.
 pub fn parse_size(text: &str) -> Result<u64, InvalidQuantity> {
     let invalid = || InvalidQuantity { text: text.to_owned(), kind: "size", example: "64KiB, 32MiB or 1GiB" };
-    sum_of_parts(&text.to_lowercase(), &SIZE_UNITS).ok_or_else(invalid)
+    sum_of_parts(text, &SIZE_UNITS, str::eq_ignore_ascii_case).ok_or_else(invalid)
 }
 
-fn sum_of_parts(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+fn sum_of_parts(text: &str, units: &[(&str, u64)], is: impl Fn(&str, &str) -> bool) -> Option<u64> {
     let mut rest = text.trim();
     let mut total: u64 = 0;
     if rest.is_empty() {
@@ -68,7 +73,7 @@ fn sum_of_parts(text: &str, units: &[(&str, u64)]) -> Option<u64> {
         let tail = tail.trim_start();
         let unit_len = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
         let (unit, after) = tail.split_at(unit_len);
-        let (_, scale) = units.iter().find(|(name, _)| *name == unit)?;
+        let (_, scale) = units.iter().find(|(name, _)| is(unit, name))?;
         total = total.checked_add(scaled(number, *scale)?)?;
         rest = after.trim_start();
     }
@@ -87,6 +92,28 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
     }
     let value = number.parse::<f64>().ok()? * scale as f64;
     (value < 9.0e18).then_some(value as u64)
+}
+
+/// `1d1h30m`, `1s234ms`: every unit needed, so that [`parse_duration`] reads back the same duration.
+pub fn exact_duration(duration: Duration) -> String {
+    if duration.is_zero() {
+        return "0s".to_owned();
+    }
+    let mut rest = duration.as_nanos();
+    // A week is written as its days, and a minute as `m`.
+    let units = DURATION_UNITS.iter().filter(|(unit, _)| !matches!(*unit, "w" | "min"));
+    let parts = units.filter_map(|(unit, nanos)| {
+        let count = rest / u128::from(*nanos);
+        rest %= u128::from(*nanos);
+        (count > 0).then(|| format!("{count}{unit}"))
+    });
+    parts.collect()
+}
+
+/// `32MiB`, `1500MB`, `1537B`: in the largest unit that divides evenly, so that [`parse_size`] reads back the same size.
+pub fn exact_size(bytes: u64) -> String {
+    let unit = SIZE_UNITS.iter().find(|(_, scale)| bytes > 0 && bytes.is_multiple_of(*scale));
+    unit.map_or_else(|| format!("{bytes}B"), |(unit, scale)| format!("{}{unit}", bytes / scale))
 }
 
 /// `1h 30m`, `20s`, `1.5ms`: at most two units, for people.
@@ -176,13 +203,19 @@ impl<'de> Deserialize<'de> for Span {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(self.0).replace(' ', ""))
+        serializer.serialize_str(&exact_duration(self.0))
     }
 }
 
 /// A byte size that reads and writes as text in project files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_size(self.0))
+    }
+}
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -193,7 +226,7 @@ impl<'de> Deserialize<'de> for Size {
 
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_size(self.0).replace(' ', ""))
+        serializer.serialize_str(&exact_size(self.0))
     }
 }
 
@@ -243,7 +276,10 @@ impl<'de> Deserialize<'de> for Speed {
 
 impl Serialize for Speed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Over(over) => serializer.serialize_str(&exact_duration(*over)),
+            Self::Max | Self::Times(_) => serializer.collect_str(self),
+        }
     }
 }
 

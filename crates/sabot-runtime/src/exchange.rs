@@ -185,3 +185,6 @@ impl Receiver {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use sabot_common::units::Speed;
 pub struct UpOptions {
     /// The project's directory; without one the project is empty.
     pub dir: Option<PathBuf>,
+    /// A file of settings and declarations to use instead of the project's `sabot.yaml`.
+    pub config: Option<PathBuf>,
     /// Port of the API; 0 takes any free one.
     pub port: Option<u16>,
     /// Address to listen on.

@@ -256,10 +256,7 @@ fn described(platform: &Platform) -> Started {
 }
 
 fn load_project(options: &UpOptions) -> Result<Project, ServerError> {
-    match &options.dir {
-        Some(dir) => Ok(Project::load(dir)?),
-        None => Ok(Project { dir: PathBuf::from("."), ..Project::default() }),
-    }
+    Ok(Project::load_with(options.dir.as_deref(), options.config.as_deref())?)
 }
 
 fn project_name(project: &Project) -> String {

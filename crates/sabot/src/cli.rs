@@ -11,6 +11,8 @@ mod tables;
 mod telemetry;
 mod up;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -54,6 +56,9 @@ pub(crate) struct Global {
     /// Bearer token sent to the server
     #[arg(long, global = true, env = "SABOT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// A file to use instead of the project's sabot.yaml
+    #[arg(long, global = true, value_name = "FILE", env = "SABOT_CONFIG_FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

@@ -23,14 +23,14 @@ use crate::up;
 pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, CliError> {
     let client = Client::new(&cli.global, printer);
     match cli.command {
-        Command::Up(args) => return up::run(args, printer),
+        Command::Up(args) => return up::run(args, cli.global.config, printer),
         Command::Status { detailed } => status::run(detailed, &client, printer),
         Command::Streams(command) => streams::run(command, client, printer),
         Command::Tables(command) => tables::run(command, &client, printer),
         Command::Agents(command) => agents::run(command, &client, printer),
         Command::Sql(args) => sql::run(&args, client, printer),
         Command::Telemetry(command) => telemetry::run(command, client, printer),
-        Command::Config(command) => config::run(command, printer),
+        Command::Config(command) => config::run(command, cli.global.config.as_deref(), printer),
         Command::Completions { shell } => completions(shell, printer),
     }?;
     Ok(ExitCode::SUCCESS)

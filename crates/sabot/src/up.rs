@@ -6,6 +6,7 @@
 mod progress;
 mod summary;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl<'a> Reporter<'a> {
 }
 
 /// Runs `up`: the server on this process's threads, until it is done or told to stop.
-pub(crate) fn run(args: UpArgs, printer: &Printer) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, CliError> {
     sabot_telemetry::init_logging(None).map_err(|error| CliError::failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(API_THREADS)
@@ -70,7 +71,7 @@ pub(crate) fn run(args: UpArgs, printer: &Printer) -> Result<ExitCode, CliError>
         .build()
         .map_err(|error| CliError::failed(error.to_string()))?;
     let exit_when_idle = args.exit_when_idle;
-    let options = server_options(args);
+    let options = server_options(args, config);
     runtime.block_on(serve(&options, exit_when_idle, Reporter::new(printer)))
 }
 
@@ -186,9 +187,9 @@ fn start_error(error: ServerError) -> CliError {
     }
 }
 
-fn server_options(args: UpArgs) -> UpOptions {
+fn server_options(args: UpArgs, config: Option<PathBuf>) -> UpOptions {
     let UpArgs { dir, port, bind, data_dir, no_ui, exit_when_idle: _, fresh, speed, insecure } = args;
-    UpOptions { dir, port, bind, data_dir, no_ui, fresh, speed, insecure }
+    UpOptions { dir, config, port, bind, data_dir, no_ui, fresh, speed, insecure }
 }
 
 #[cfg(test)]

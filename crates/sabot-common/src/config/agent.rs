@@ -1,12 +1,13 @@
 //! Agents as declared in a project.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Backend, KeyColumns};
+use super::variables::Environment;
+use super::{Backend, ConfigError, KeyColumns, checked, yaml};
 use crate::name::Name;
 use crate::units::Span;
 
@@ -15,6 +16,7 @@ use crate::units::Span;
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// Its name.
+    #[serde(deserialize_with = "checked::agent_name")]
     pub name: Name,
     /// What kind of processing it does.
     pub kind: AgentKind,
@@ -29,7 +31,7 @@ pub struct AgentConfig {
     /// Where results go.
     pub output: Output,
     /// Parallel instances.
-    #[serde(default = "one_instance")]
+    #[serde(default = "one_instance", deserialize_with = "checked::instances")]
     pub count: u32,
     /// Business metrics computed over the rows it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,9 +39,9 @@ pub struct AgentConfig {
 }
 
 impl AgentConfig {
-    /// Reads one agent from YAML text; `file` is named in errors.
-    pub fn parse(file: &std::path::Path, text: &str) -> Result<Self, super::ConfigError> {
-        super::yaml::parse(file, text)
+    /// Reads one agent from YAML text, with the process's variables; `file` is named in errors.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        yaml::parse(file, text, &Environment::of_process())
     }
 }
 
@@ -111,7 +113,7 @@ pub enum Output {
         /// Where its rows are kept.
         backend: Backend,
     },
-    /// A Parquet or JSON lines file, by extension; relative to the project's directory.
+    /// A Parquet or JSON lines file, by extension; relative to the project's directory, and inside it.
     File(PathBuf),
     /// Standard output of the server, for development: rows may repeat after a crash.
     Console,
@@ -125,7 +127,7 @@ pub enum Output {
 struct OutputMapping {
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<Name>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "checked::optional_partitions")]
     partitions: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<Name>,
@@ -133,7 +135,7 @@ struct OutputMapping {
     key: Option<KeyColumns>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Option<Backend>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "checked::output_file")]
     file: Option<PathBuf>,
 }
 

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ConfigError;
+use super::tree::Tree;
+use super::variables::Environment;
+use super::{ConfigError, checked, yaml};
 use crate::suggest;
 use crate::units::{Size, Span};
 
@@ -45,14 +47,18 @@ impl Default for Server {
 #[serde(default, deny_unknown_fields)]
 pub struct Performance {
     /// One memory budget for the process, in MiB.
+    #[serde(deserialize_with = "checked::memory_mb")]
     pub max_memory_mb: u64,
     /// Threads that process batches; 0 is one per core.
     pub workers: usize,
     /// Time between two barriers of an agent.
+    #[serde(deserialize_with = "checked::some_time")]
     pub commit_interval: Span,
     /// Output of an agent after which a barrier comes before its time.
+    #[serde(deserialize_with = "checked::some_bytes")]
     pub commit_bytes: Size,
     /// Size after which a segment of a stream ends; retention removes whole segments.
+    #[serde(deserialize_with = "checked::some_bytes")]
     pub segment_bytes: Size,
 }
 
@@ -77,6 +83,7 @@ pub struct Telemetry {
     /// `service.name` of Sabot's own spans.
     pub service_name: String,
     /// Share of traces recorded, 0 to 1.
+    #[serde(deserialize_with = "checked::share")]
     pub sample_rate: f64,
     /// How long and how much is kept.
     pub storage: TelemetryStorage,
@@ -156,28 +163,15 @@ pub struct SettingsSource {
 }
 
 impl SettingsSource {
-    /// Lays the environment over settings read from a file. `in_file` is what the file sets, as a tree.
-    pub(super) fn resolve(
-        from_file: Settings,
-        in_file: &Value,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let mut origins = BTreeMap::new();
-        for_each_leaf(in_file, "", &mut |key, _| {
-            origins.insert(key.to_owned(), Origin::File);
-        });
+    /// Lays the environment over settings read from a file. `in_file` is the file as written.
+    pub(super) fn resolve(from_file: Settings, in_file: &Tree, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut origins: BTreeMap<_, _> = in_file.leaves().into_iter().map(|key| (key, Origin::File)).collect();
         let mut settings = from_file;
         for (variable, key, text) in overrides(environment) {
-            settings = with_override(&settings, &variable, &key, &text)?;
+            settings = with_override(&settings, &variable, &key, text)?;
             origins.insert(key, Origin::Environment(variable));
         }
-        let checked = settings.check();
-        let source = Self { settings, origins };
-        checked.map_err(|(key, problem)| match source.origins.get(key) {
-            Some(Origin::Environment(variable)) => ConfigError::of_file(variable, problem),
-            _ => ConfigError::of_file("sabot.yaml", problem),
-        })?;
-        Ok(source)
+        Ok(Self { settings, origins })
     }
 
     /// Every key with its value and origin, in order.
@@ -192,46 +186,14 @@ impl SettingsSource {
     }
 }
 
-impl Settings {
-    /// Values out of range: the key and what is wrong.
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        if !(0.0..=1.0).contains(&self.telemetry.sample_rate) {
-            let rate = self.telemetry.sample_rate;
-            return Err(("telemetry.sample_rate", format!("telemetry.sample_rate: {rate} is not between 0 and 1")));
-        }
-        if self.performance.commit_interval.0.is_zero() {
-            return Err((
-                "performance.commit_interval",
-                "performance.commit_interval: must be longer than 0".to_owned(),
-            ));
-        }
-        if self.performance.commit_bytes.0 == 0 {
-            return Err(("performance.commit_bytes", "performance.commit_bytes: must be more than 0".to_owned()));
-        }
-        if self.performance.segment_bytes.0 == 0 {
-            return Err(("performance.segment_bytes", "performance.segment_bytes: must be more than 0".to_owned()));
-        }
-        if self.performance.max_memory_mb < 64 {
-            let given = self.performance.max_memory_mb;
-            return Err((
-                "performance.max_memory_mb",
-                format!("performance.max_memory_mb: {given} is below the least, 64"),
-            ));
-        }
-        Ok(())
-    }
-}
-
 /// Which key each set variable speaks of: `(variable, key, value)`.
-fn overrides(environment: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String, String)> {
-    let environment: BTreeMap<String, String> =
-        environment.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-    let named = NAMED_VARIABLES.iter().filter_map(|(variable, key)| {
-        Some(((*variable).to_owned(), (*key).to_owned(), environment.get(*variable)?.clone()))
-    });
+fn overrides(environment: &Environment) -> Vec<(String, String, &str)> {
+    let named = NAMED_VARIABLES
+        .iter()
+        .filter_map(|(variable, key)| Some(((*variable).to_owned(), (*key).to_owned(), environment.get(variable)?)));
     let general = environment.iter().filter_map(|(variable, value)| {
         let path = variable.strip_prefix("SABOT_")?;
-        path.contains("__").then(|| (variable.clone(), path.to_lowercase().replace("__", "."), value.clone()))
+        path.contains("__").then(|| (variable.to_owned(), path.to_lowercase().replace("__", "."), value))
     });
     named.chain(general).collect()
 }
@@ -250,7 +212,8 @@ fn with_override(settings: &Settings, variable: &str, key: &str, text: &str) -> 
         Value::String(_) => Value::String(text.to_owned()),
         _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     };
-    serde_json::from_value(tree).map_err(|error| fail(format!("{key}: {error}")))
+    serde_json::from_value(tree)
+        .map_err(|error| fail(format!("{key}: {}", yaml::in_plain_words(&error.to_string(), Some(text)))))
 }
 
 fn for_each_leaf(tree: &Value, prefix: &str, visit: &mut impl FnMut(&str, &Value)) {

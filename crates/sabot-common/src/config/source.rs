@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::checked;
 use crate::name::Name;
 use crate::units::{Size, Span, Speed};
 
@@ -15,7 +16,7 @@ pub struct StreamConfig {
     /// Its name.
     pub name: Name,
     /// Partitions, each an ordered log of its own.
-    #[serde(default = "one_partition")]
+    #[serde(default = "one_partition", deserialize_with = "checked::partitions")]
     pub partitions: u32,
     /// The column that says when an event happened. Text is read as RFC 3339; rows without it are errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,6 +201,9 @@ impl<'de> Deserialize<'de> for KeyColumns {
                 let mut columns = Vec::new();
                 while let Some(column) = list.next_element()? {
                     columns.push(column);
+                }
+                if columns.is_empty() {
+                    return Err(serde::de::Error::custom("a key names at least one column"));
                 }
                 Ok(KeyColumns(columns))
             }

@@ -40,7 +40,7 @@ impl Harness {
     }
 
     pub(crate) fn project(&self) -> Project {
-        Project::load_with(self.dir.path(), []).expect("a valid project")
+        Project::load_from(Some(self.dir.path()), None, []).expect("a valid project")
     }
 
     /// Runs the project to its end on `disk`, on a runtime with `threads` workers.

@@ -308,6 +308,3 @@ impl<'a> Answer<'a> {
         Ok((all, self.rows.into_iter().collect()))
     }
 }
-
-#[cfg(test)]
-mod tests;

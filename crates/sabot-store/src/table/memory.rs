@@ -221,6 +221,3 @@ fn numbered(there: impl Iterator<Item = bool>) -> UInt32Array {
     let mut numbers = 0_u32..;
     there.map(|there| if there { numbers.next() } else { None }).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,15 +12,15 @@ use crate::output::{Column, Printer, Show, column, list};
 const ENTRIES: [Column; 3] =
     [column("key", "key", Show::Text), column("value", "value", Show::Text), column("origin", "origin", Show::Text)];
 
-pub(super) fn run(command: ConfigCommand, printer: &Printer) -> Result<(), CliError> {
+pub(super) fn run(command: ConfigCommand, config: Option<&Path>, printer: &Printer) -> Result<(), CliError> {
     match command {
-        ConfigCommand::Show { dir } => show(&dir, printer),
-        ConfigCommand::Check { path } => check(&path, printer),
+        ConfigCommand::Show { dir } => show(&dir, config, printer),
+        ConfigCommand::Check { path } => check(&path, config, printer),
     }
 }
 
-fn show(dir: &Path, printer: &Printer) -> Result<(), CliError> {
-    let project = Project::load(dir)?;
+fn show(dir: &Path, config: Option<&Path>, printer: &Printer) -> Result<(), CliError> {
+    let project = Project::load_with(Some(dir), config)?;
     let entries = project.settings.entries().into_iter();
     let entries: Vec<Value> =
         entries.map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin})).collect();
@@ -36,10 +36,10 @@ enum Target {
     Agent(PathBuf),
 }
 
-fn check(path: &Path, printer: &Printer) -> Result<(), CliError> {
+fn check(path: &Path, config: Option<&Path>, printer: &Printer) -> Result<(), CliError> {
     let (streams, tables, agents) = match target(path)? {
         Target::Project(dir) => {
-            let project = Project::load(&dir)?;
+            let project = Project::load_with(Some(&dir), config)?;
             (project.streams.len(), project.tables.len(), project.agents.len())
         }
         Target::Agent(file) => {

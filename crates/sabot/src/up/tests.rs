@@ -51,10 +51,26 @@ fn quiet_shows_nothing() {
 
 #[test]
 fn options_are_what_was_typed() {
-    let typed = ["sabot", "up", "p", "--port", "0", "--speed", "20s", "--data-dir", "d", "--fresh", "--exit-when-idle"];
-    let Command::Up(args) = Cli::try_parse_from(typed).expect("valid").command else { panic!("not up") };
+    let typed = [
+        "sabot",
+        "up",
+        "p",
+        "--port",
+        "0",
+        "--speed",
+        "20s",
+        "--data-dir",
+        "d",
+        "--fresh",
+        "--exit-when-idle",
+        "--config",
+        "c.yaml",
+    ];
+    let cli = Cli::try_parse_from(typed).expect("valid");
+    let Command::Up(args) = cli.command else { panic!("not up") };
     let expected = UpOptions {
         dir: Some("p".into()),
+        config: Some("c.yaml".into()),
         port: Some(0),
         speed: Some(Speed::Over(Duration::from_secs(20))),
         data_dir: Some("d".into()),
@@ -62,7 +78,7 @@ fn options_are_what_was_typed() {
         ..UpOptions::default()
     };
     assert!(args.exit_when_idle);
-    assert_eq!(server_options(args), expected);
+    assert_eq!(server_options(args, cli.global.config), expected);
 }
 
 #[derive(Debug)]

@@ -1,1 +1,0 @@
-//! Rows in memory: what readers see while rows are taken in, and what chunks become.
