@@ -9,6 +9,7 @@
 //! 4. [`Server::stop`] drains: jobs commit what is in flight, spans are written, the lock is released.
 
 mod api;
+mod check;
 mod error;
 mod housekeeping;
 mod monitor;
@@ -19,6 +20,7 @@ mod relations;
 mod server;
 mod ui;
 
+pub use check::{CheckedAgent, check_agent};
 pub use error::{ServerError, ServerErrorKind};
 pub use options::UpOptions;
-pub use server::{AgentSummary, Reading, Server, Started};
+pub use server::{AgentSummary, Reading, Server, SourceSummary, Started};

@@ -11,6 +11,7 @@ use sabot_observatory::MetricsHistory;
 use sabot_runtime::describe;
 use sabot_store::DiskUsage;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::platform::Platform;
 use crate::process::{self, Usage};
@@ -66,11 +67,16 @@ impl Monitor {
         Arc::new(Self { platform, clock, state: Mutex::default() })
     }
 
-    /// Samples once a second until the runtime ends.
-    pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>) -> ! {
+    /// Samples once a second until the server closes.
+    pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>, mut closed: watch::Receiver<bool>) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         loop {
-            seconds.tick().await;
+            tokio::select! {
+                biased;
+                // An error means the server is gone, which closes it too.
+                _ = closed.wait_for(|closed| *closed) => return,
+                _ = seconds.tick() => {}
+            }
             self.sample();
             metrics.tick();
         }

@@ -16,6 +16,7 @@ use sabot_store::{Disk, RealDisk, Store, StoreOptions, StreamKind};
 use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::api::{self, Api};
 use crate::monitor::{Monitor, instant};
@@ -25,6 +26,8 @@ use crate::{ServerError, UpOptions};
 
 /// Longest a drain may take before the process ends anyway; what is not committed then is done again at the next start.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait for requests under way, and then for the data directory to be free.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// Threads that answer ad-hoc queries.
 const QUERY_THREADS: usize = 2;
 
@@ -38,6 +41,8 @@ pub struct Server {
     /// Where ad-hoc queries run; they end with the server.
     _queries: Workers,
     closing: watch::Sender<bool>,
+    /// What runs beside the jobs.
+    background: JoinSet<()>,
     started: Duration,
 }
 
@@ -83,6 +88,17 @@ pub struct Reading {
     pub idle: bool,
     /// Something failed.
     pub failures: Vec<String>,
+}
+
+/// What came of a source's rows in this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSummary {
+    /// The stream or table it fills.
+    pub name: String,
+    /// Rows that did not fit and were left out.
+    pub dead: u64,
+    /// The stream they are kept in; none when they were skipped.
+    pub kept_in: Option<String>,
 }
 
 /// What one agent did in this run.
@@ -168,17 +184,26 @@ impl Server {
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
-        tokio::spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
-        serve(listener, api::router(api, !options.no_ui), closed);
-        tokio::spawn(Arc::clone(&monitor).run(metrics));
+        let mut background = JoinSet::new();
+        background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
+        background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));
+        background.spawn(serve(listener, api::router(api, !options.no_ui), closed));
         let started =
             Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
         let started_at = clock.monotonic();
         let span_writer = Some(span_writer);
-        Ok((
-            Self { platform, monitor, clock, telemetry, span_writer, _queries: queries, closing, started: started_at },
-            started,
-        ))
+        let server = Self {
+            platform,
+            monitor,
+            clock,
+            telemetry,
+            span_writer,
+            _queries: queries,
+            closing,
+            background,
+            started: started_at,
+        };
+        Ok((server, started))
     }
 
     /// How far processing is.
@@ -226,17 +251,35 @@ impl Server {
         })
     }
 
-    /// Drains: no new requests, jobs commit and end, spans are written. True when all of it was done in time.
+    /// What came of each source's rows in this run.
+    pub fn source_summary(&self) -> Vec<SourceSummary> {
+        let of = |(name, source): (&String, &crate::platform::SourceEntry)| {
+            let dead_letters = format!("{name}.dead");
+            SourceSummary {
+                name: name.clone(),
+                dead: source.job.as_ref().map_or(0, |job| job.stats().dead.load(Ordering::Relaxed)),
+                kept_in: self.platform.store.stream(&dead_letters).map(|_| dead_letters),
+            }
+        };
+        self.platform.inspect(|sources, _| sources.iter().map(of).collect())
+    }
+
+    /// Drains: jobs commit and end, requests are answered, spans are written, the data directory is free for others.
+    /// True when all of it was done in time.
     pub async fn stop(mut self) -> bool {
-        let drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
+        let mut drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
         self.closing.send_replace(true);
+        let ended = async { while self.background.join_next().await.is_some() {} };
+        drained &= tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();
         self.telemetry.shutdown();
         if let Some(writer) = self.span_writer.take()
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {
             tracing::warn!("the last spans could not be written: {error}");
         }
-        drained
+        let closed = self.platform.store.closed();
+        drop(self);
+        drained && tokio::time::timeout(CLOSE_DEADLINE, closed).await.is_ok()
     }
 }
 
@@ -332,16 +375,14 @@ fn trace_reader(spans: &Arc<SpanStore>, settings: &Settings) -> Result<TraceRead
     TraceReader::new(spans, memory).map_err(ServerError::environment)
 }
 
-fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
+async fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
     let until_closed = async move {
         // An error means the server is gone, which closes it too.
         if closed.wait_for(|closed| *closed).await.is_err() {
             tracing::debug!("the server went away without closing");
         }
     };
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_closed).await {
-            tracing::error!("the API stopped: {error}");
-        }
-    });
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_closed).await {
+        tracing::error!("the API stopped: {error}");
+    }
 }

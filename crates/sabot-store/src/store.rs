@@ -96,6 +96,8 @@ pub struct Store {
     /// Counts snapshots, so that none has the name of another that may still be committed.
     snapshots_written: AtomicU64,
     _lock: Box<dyn DiskLock>,
+    /// Goes last: who waits for it finds the lock released.
+    open: watch::Sender<()>,
 }
 
 impl Store {
@@ -120,11 +122,18 @@ impl Store {
             sessions: AtomicU64::new(0),
             snapshots_written: AtomicU64::new(0),
             _lock: opened.lock,
+            open: watch::channel(()).0,
             disk,
         };
         store.sweep()?;
         store.recover_tables()?;
         Ok(Arc::new(store))
+    }
+
+    /// Waits until the last user of the store has let go of it: nothing of it is open, and the directory is not locked.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut open = self.open.subscribe();
+        async move { while open.changed().await.is_ok() {} }
     }
 
     /// Held while something is made durable; only for those who append themselves.

@@ -2,7 +2,7 @@
 //!
 //! Standard output stays free for data.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -33,13 +33,16 @@ pub enum LoggingError {
     AlreadySet(#[from] TryInitError),
 }
 
-/// Sends log events to standard error for the rest of the process. The filter is the first given of `filter`,
+/// Sends log events to `lines`, which belongs to standard error, for the rest of the process: each in one write. The filter is the first given of `filter`,
 /// `SABOT_LOG` and `RUST_LOG`; without any, `info` for crates whose name starts with `sabot` and `warn` for the others.
-pub fn init_logging(filter: Option<&str>) -> Result<(), LoggingError> {
+pub fn init_logging<L>(filter: Option<&str>, lines: L) -> Result<(), LoggingError>
+where
+    L: Write + Clone + Send + Sync + 'static,
+{
     let filter = choose_filter(filter, |name| std::env::var(name).ok())?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let ansi = !no_color && std::io::stderr().is_terminal();
-    subscriber(filter, std::io::stderr, ansi).try_init()?;
+    subscriber(filter, move || lines.clone(), ansi).try_init()?;
     Ok(())
 }
 

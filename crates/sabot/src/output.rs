@@ -145,6 +145,20 @@ impl Printer {
         }
     }
 
+    /// A line of the log; which are written is for [`Self::log_filter`] to say.
+    pub(crate) fn log(&self, line: &str) {
+        self.stderr(line);
+    }
+
+    /// What the log tells when `--quiet` or `--verbose` say it; otherwise it is for the environment to say.
+    pub(crate) const fn log_filter(&self) -> Option<&'static str> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some("error"),
+            (_, true) => Some("info,sabot=debug"),
+            _ => None,
+        }
+    }
+
     /// A failure and the way out of it.
     pub(crate) fn error(&self, error: &CliError) {
         if error.is_silent() {

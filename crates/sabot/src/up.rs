@@ -3,7 +3,9 @@
 //! [`run`] builds the options, `serve` runs the server and tells the [`Reporter`] what happens. Everything is written
 //! to stderr: stdout belongs to agents whose output is `console`.
 
+mod log;
 mod progress;
+mod signals;
 mod summary;
 
 use std::path::PathBuf;
@@ -12,7 +14,9 @@ use std::time::Duration;
 
 use sabot_server::{Reading, Server, ServerError, ServerErrorKind, Started, UpOptions};
 
+use self::log::LogLines;
 use self::progress::{Progress, Snapshot};
+use self::signals::Signals;
 use self::summary::Summary;
 use crate::cli::UpArgs;
 use crate::error::CliError;
@@ -34,6 +38,11 @@ impl<'a> Reporter<'a> {
     /// A reporter that draws on a terminal, writes lines elsewhere, and nothing with `--quiet`.
     pub(crate) fn new(printer: &'a Printer) -> Self {
         Self { printer, progress: Progress::new(printer) }
+    }
+
+    /// Where log lines go: to stderr, above the progress display.
+    fn log_lines(&self) -> LogLines {
+        LogLines::new(self.printer.clone(), &self.progress)
     }
 
     /// Says something once, such as where the server listens.
@@ -63,7 +72,9 @@ impl<'a> Reporter<'a> {
 
 /// Runs `up`: the server on this process's threads, until it is done or told to stop.
 pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, CliError> {
-    sabot_telemetry::init_logging(None).map_err(|error| CliError::failed(error.to_string()))?;
+    let reporter = Reporter::new(printer);
+    sabot_telemetry::init_logging(printer.log_filter(), reporter.log_lines())
+        .map_err(|error| CliError::failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(API_THREADS)
         .thread_name("sabot-api")
@@ -72,25 +83,30 @@ pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> R
         .map_err(|error| CliError::failed(error.to_string()))?;
     let exit_when_idle = args.exit_when_idle;
     let options = server_options(args, config);
-    runtime.block_on(serve(&options, exit_when_idle, Reporter::new(printer)))
+    let outcome = runtime.block_on(serve(options, exit_when_idle, reporter));
+    // After a second Ctrl-C nothing is waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
-async fn serve(options: &UpOptions, exit_when_idle: bool, mut reporter: Reporter<'_>) -> Result<ExitCode, CliError> {
-    let (server, started) = Server::start(options).await.map_err(start_error)?;
+async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<'_>) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::listen()?;
+    let (server, started, asked_to_stop) = start(options, &mut signals, &reporter).await?;
     announce(&started, &reporter);
-    let interrupted = watch(
-        &server,
-        &mut reporter,
-        exit_when_idle && !started.finished_before,
-        started.finished_before && exit_when_idle,
-    )
-    .await?;
-    let summary = summary_of(&server);
-    let failures = server.reading().failures;
+    let interrupted = match (asked_to_stop, started.finished_before && exit_when_idle) {
+        (true, _) => true,
+        (false, true) => false,
+        (false, false) => watch(&server, &mut reporter, &mut signals, exit_when_idle).await,
+    };
     if interrupted {
-        reporter.say("stopping: committing what is in flight");
+        reporter.say("stopping: committing what is in flight; press Ctrl-C again to stop at once");
     }
-    let drained = server.stop().await;
+    let failures = server.reading().failures;
+    let summary = summary_of(&server);
+    let drained = tokio::select! {
+        drained = server.stop() => drained,
+        () = signals.next() => return Err(stopped_at_once()),
+    };
     reporter.finish(&summary);
     if !drained {
         return Err(CliError::failed(
@@ -102,6 +118,36 @@ async fn serve(options: &UpOptions, exit_when_idle: bool, mut reporter: Reporter
         _ if interrupted => Ok(ExitCode::SUCCESS),
         failures => Err(CliError::failed(failures.join("\n"))),
     }
+}
+
+/// Starts the server, and says whether somebody asked for its end meanwhile; who asks twice does not wait for it.
+async fn start(
+    options: UpOptions,
+    signals: &mut Signals,
+    reporter: &Reporter<'_>,
+) -> Result<(Server, Started, bool), CliError> {
+    // On a thread of its own: recovery reads the disk without letting go.
+    let mut starting = tokio::spawn(async move { Server::start(&options).await });
+    let mut asked_to_stop = false;
+    loop {
+        tokio::select! {
+            outcome = &mut starting => {
+                let outcome = outcome.map_err(|error| CliError::failed(format!("the start ended early: {error}")))?;
+                return outcome.map(|(server, started)| (server, started, asked_to_stop)).map_err(start_error);
+            }
+            () = signals.next() => {
+                if asked_to_stop {
+                    return Err(stopped_at_once());
+                }
+                asked_to_stop = true;
+                reporter.say("still starting, stops right after; press Ctrl-C again to stop at once");
+            }
+        }
+    }
+}
+
+fn stopped_at_once() -> CliError {
+    CliError::failed("stopped at once; what was not committed is done again at the next start")
 }
 
 /// Says what was started and where it is.
@@ -120,23 +166,12 @@ fn announce(started: &Started, reporter: &Reporter<'_>) {
 }
 
 /// Shows progress until the run is to end: true when somebody asked for it, false when nothing is left to do.
-async fn watch(
-    server: &Server,
-    reporter: &mut Reporter<'_>,
-    exit_when_idle: bool,
-    exit_now: bool,
-) -> Result<bool, CliError> {
-    if exit_now {
-        return Ok(false);
-    }
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| CliError::failed(error.to_string()))?;
+async fn watch(server: &Server, reporter: &mut Reporter<'_>, signals: &mut Signals, exit_when_idle: bool) -> bool {
     let mut look = tokio::time::interval(LOOK);
     let mut told_idle = false;
     loop {
         tokio::select! {
-            interrupt = tokio::signal::ctrl_c() => return interrupt.map(|()| true).map_err(|error| CliError::failed(error.to_string())),
-            _ = terminated.recv() => return Ok(true),
+            () = signals.next() => return true,
             _ = look.tick() => {
                 let reading = server.reading();
                 let idle = reading.idle;
@@ -144,7 +179,7 @@ async fn watch(
                     reporter.progress(&snapshot(reading));
                 }
                 if idle && exit_when_idle {
-                    return Ok(false);
+                    return false;
                 }
                 if idle && !told_idle {
                     told_idle = true;
@@ -176,7 +211,12 @@ fn summary_of(server: &Server) -> Summary {
         late: agent.late,
         errors: agent.errors,
     });
-    Summary { elapsed: server.elapsed(), agents: agents.collect() }
+    let sources = server.source_summary().into_iter().map(|source| summary::SourceSummary {
+        name: source.name,
+        dead: source.dead,
+        kept_in: source.kept_in,
+    });
+    Summary { elapsed: server.elapsed(), agents: agents.collect(), sources: sources.collect() }
 }
 
 fn start_error(error: ServerError) -> CliError {

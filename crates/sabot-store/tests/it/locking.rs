@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sabot_store::{FaultyDisk, RealDisk, Store, StoreError, is_data_dir, remove_data_dir};
+use sabot_store::{FaultyDisk, RealDisk, Store, StoreError, StoreOptions, is_data_dir, remove_data_dir};
 
 use super::support::{TINY, at_second, commit, ids, open, read, request, stream, with_stream};
 
@@ -98,4 +98,19 @@ fn a_commit_that_comes_after_its_writer_counts() {
     store.commit(&queued).unwrap();
     assert_eq!(read(&store, "s"), [1, 2, 3]);
     assert_eq!(store.writer("s", 0, "b").unwrap().end().offset, 3);
+}
+
+#[test]
+fn a_store_is_closed_once_its_last_user_has_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(Arc::new(RealDisk), dir.path(), StoreOptions::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..20 {
+        let store = open().unwrap();
+        let closed = store.closed();
+        let other = std::thread::spawn(move || drop(store));
+        runtime.block_on(closed);
+        drop(open().expect("nobody has it"));
+        other.join().unwrap();
+    }
 }

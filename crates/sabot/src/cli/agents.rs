@@ -31,7 +31,7 @@ pub(crate) enum AgentsCommand {
         /// The agent
         name: String,
     },
-    /// Check an agent's file, and plan it where a server is reachable
+    /// Check an agent's file and plan it against the project it lies in, without a server
     #[command(after_help = "Examples:
   sabot agents validate --file agents/hourly-delays.yaml")]
     Validate {

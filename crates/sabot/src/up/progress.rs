@@ -88,6 +88,14 @@ impl Progress {
         }
     }
 
+    /// What is drawn, for those who write beside it.
+    pub(super) fn bar(&self) -> Option<ProgressBar> {
+        match self {
+            Self::Drawn(bar) => Some(bar.clone()),
+            Self::Silent | Self::Lines(_) => None,
+        }
+    }
+
     /// Runs `write` while nothing is drawn.
     pub(super) fn suspend(&self, write: impl FnOnce()) {
         match self {

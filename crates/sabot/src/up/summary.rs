@@ -14,6 +14,19 @@ pub(crate) struct Summary {
     pub(crate) elapsed: Duration,
     /// Each agent's part, in the order shown.
     pub(crate) agents: Vec<AgentSummary>,
+    /// What came of sources' rows.
+    pub(crate) sources: Vec<SourceSummary>,
+}
+
+/// What came of one source's rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SourceSummary {
+    /// The stream or table it fills.
+    pub(crate) name: String,
+    /// Rows that did not fit and were left out.
+    pub(crate) dead: u64,
+    /// The stream they are kept in; none when they were skipped.
+    pub(crate) kept_in: Option<String>,
 }
 
 /// One agent's part of a run.
@@ -34,11 +47,18 @@ pub(crate) struct AgentSummary {
 }
 
 impl Summary {
-    /// A line per agent and one for all of them.
+    /// A line per agent and one for all of them, and one per source that left rows out.
     pub(super) fn render(&self, style: Style) -> String {
-        if self.agents.is_empty() {
-            return format!("no agents ran; {:.2}s", self.elapsed.as_secs_f64());
-        }
+        let agents = if self.agents.is_empty() {
+            format!("no agents ran; {:.2}s", self.elapsed.as_secs_f64())
+        } else {
+            self.agents_table(style)
+        };
+        let left_out = self.sources.iter().filter(|source| source.dead > 0).map(|source| source.line(style));
+        std::iter::once(agents).chain(left_out).collect::<Vec<_>>().join("\n")
+    }
+
+    fn agents_table(&self, style: Style) -> String {
         let numbers = ["EVENTS IN", "EVENTS OUT", "SECONDS", "EVENTS/S", "LATE", "ERRORS"];
         let mut grid = Grid::new([("AGENT", false)].into_iter().chain(numbers.map(|title| (title, true))), style);
         for agent in &self.agents {
@@ -59,6 +79,23 @@ impl Summary {
             elapsed: self.elapsed,
             late: sum(|agent| agent.late),
             errors: sum(|agent| agent.errors),
+        }
+    }
+}
+
+impl SourceSummary {
+    fn line(&self, style: Style) -> String {
+        let (rows, were) = match self.dead {
+            1 => ("1 row".to_owned(), "was"),
+            more => (format!("{} rows", format_count(more)), "were"),
+        };
+        let rows = style.paint(Tone::Bad, &rows);
+        match &self.kept_in {
+            Some(stream) => format!(
+                "{}: {rows} did not fit and went to {stream}; see `sabot streams tail {stream} --from earliest`",
+                self.name
+            ),
+            None => format!("{}: {rows} did not fit and {were} skipped", self.name),
         }
     }
 }

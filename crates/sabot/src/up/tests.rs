@@ -8,7 +8,7 @@ use sabot_common::clock::{Clock, ManualClock, Timestamp};
 use sabot_common::units::Speed;
 
 use super::progress::{Pace, Progress, Snapshot, plain_line};
-use super::summary::{AgentSummary, Summary};
+use super::summary::{AgentSummary, SourceSummary, Summary};
 use super::{UpOptions, server_options};
 use crate::cli::{Cli, Command};
 use crate::output::{Printer, Style};
@@ -114,15 +114,34 @@ fn agent(name: &str, events_in: u64, errors: u64) -> AgentSummary {
 #[test]
 fn a_summary_has_a_line_per_agent_and_a_total() {
     let agents = vec![agent("hourly-delays", 336_776, 0), agent("late", 3, 1)];
-    let summary = Summary { elapsed: Duration::from_secs(1), agents };
+    let summary = Summary { elapsed: Duration::from_secs(1), agents, ..Summary::default() };
     insta::assert_snapshot!(summary.render(Style::PLAIN));
 }
 
 #[test]
 fn a_run_without_agents_or_time_divides_by_nothing() {
-    let empty = Summary { elapsed: Duration::ZERO, agents: Vec::new() };
+    let empty = Summary::default();
     assert_eq!(empty.render(Style::PLAIN), "no agents ran; 0.00s");
     let instant = AgentSummary { elapsed: Duration::ZERO, ..agent("a", 5, 0) };
-    let rendered = Summary { elapsed: Duration::ZERO, agents: vec![instant] }.render(Style::PLAIN);
+    let rendered = Summary { agents: vec![instant], ..Summary::default() }.render(Style::PLAIN);
     assert!(rendered.ends_with("a              5          42     0.00         -     3       0"), "{rendered}");
+}
+
+#[test]
+fn a_summary_tells_of_rows_that_were_left_out_and_where_they_are() {
+    let source = |name: &str, dead, kept_in: Option<&str>| SourceSummary {
+        name: name.to_owned(),
+        dead,
+        kept_in: kept_in.map(str::to_owned),
+    };
+    let sources = vec![
+        source("flights", 1_204, Some("flights.dead")),
+        source("planes", 1, None),
+        source("clean", 0, Some("clean.dead")),
+    ];
+    let rendered = Summary { sources, ..Summary::default() }.render(Style::PLAIN);
+    let expected = "no agents ran; 0.00s\n\
+        flights: 1,204 rows did not fit and went to flights.dead; see `sabot streams tail flights.dead --from earliest`\n\
+        planes: 1 row did not fit and was skipped";
+    assert_eq!(rendered, expected);
 }

@@ -77,6 +77,43 @@ fn validate_plans_where_a_server_answers_and_says_so() {
     assert_eq!((&document["parsed"], &document["planned"]), (&json!(true), &json!(false)));
 }
 
+/// A project of one stream, with an agent that reads what another one writes.
+fn project() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("sabot.yaml", "streams:\n  - { name: numbers, event_time: at, source: { file: numbers.csv } }\n");
+    write("numbers.csv", "at,n\n2026-01-01T00:00:00Z,1\n");
+    write(
+        "agents/second.yaml",
+        "name: second\nkind: stream\nsql: SELECT at, m + 1 AS k FROM doubled\noutput: { stream: k }\n",
+    );
+    write(
+        "agents/first.yaml",
+        "name: first\nkind: stream\nsql: SELECT at, n * 2 AS m FROM numbers\noutput: { stream: doubled }\n",
+    );
+    write("agents/wrong.yaml", "name: wrong\nkind: stream\nsql: SELECT nn FROM numbers\noutput: blackhole\n");
+    dir
+}
+
+#[test]
+fn validate_plans_against_the_files_own_project_without_a_server() {
+    let dir = project();
+    let validate = |agent: &str| {
+        let file = dir.path().join("agents").join(agent).display().to_string();
+        run(&["agents", "validate", "--file", &file, "--server", "http://127.0.0.1:1", "--format", "json"])
+    };
+    let second = validate("second.yaml").json();
+    assert_eq!((&second["planned"], &second["output_schema"][1]["name"]), (&json!(true), &json!("k")), "{second}");
+    let wrong = validate("wrong.yaml");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("wrong.yaml: agent \"wrong\": sql: no field named nn"), "{}", wrong.stderr);
+    assert!(!dir.path().join(".sabot").exists(), "a check writes nothing");
+}
+
 #[test]
 fn a_directory_is_not_an_agent() {
     let (dir, _) = agent_file(AGENT);

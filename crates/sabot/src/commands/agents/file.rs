@@ -1,6 +1,6 @@
 //! Commands that read an agent's file: it is parsed here first, so that errors name file, line and column.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sabot_common::config::AgentConfig;
 use serde_json::{Value, json};
@@ -46,7 +46,9 @@ pub(super) fn deploy(path: &Path, client: &Client<'_>, printer: &Printer) -> Res
     let answer = client
         .post(&["agents"], Payload::Yaml(&file.text))
         .map_err(|error| if error.is_unreachable() { error } else { error.within(&file.shown) })?;
-    warnings(&answer, printer);
+    for warning in warnings_of(&answer) {
+        printer.warn(&warning);
+    }
     let flag = |key: &str| answer.get(key).and_then(Value::as_bool).unwrap_or_default();
     let what = match (flag("created"), flag("changed")) {
         (true, _) => "created",
@@ -57,39 +59,82 @@ pub(super) fn deploy(path: &Path, client: &Client<'_>, printer: &Printer) -> Res
     printer.show(&answer, |_| format!("{}: {what} (version {version})", file.agent.name))
 }
 
-/// Parses the file, and plans it where a server is reachable; says which of both was done.
+/// Parses the file and plans it: against the project it lies in, or by a server where it lies in none and one answers.
 pub(super) fn validate(path: &Path, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
     let file = AgentFile::read(path)?;
-    let planned = match client.post(&["agents", "validate"], Payload::Yaml(&file.text)) {
-        Ok(answer) => Some(answer),
-        Err(error) if error.is_unreachable() => {
-            printer.note(&format!("not planned: {error}"));
-            None
-        }
-        Err(error) => return Err(error.within(&file.shown)),
+    let checked = match project_of(path)? {
+        Some(project) => Checked::in_project(&project, path)?,
+        None => Checked::by_server(&file, client, printer)?,
     };
-    let answer = planned.as_ref().unwrap_or(&Value::Null);
-    warnings(answer, printer);
+    for warning in &checked.warnings {
+        printer.warn(warning);
+    }
     let document = json!({
         "name": file.agent.name,
         "parsed": true,
-        "planned": planned.is_some(),
-        "plan": answer.get("plan"),
-        "output_schema": answer.get("output_schema"),
-        "warnings": answer.get("warnings").cloned().unwrap_or_else(|| json!([])),
+        "planned": checked.plan.is_some(),
+        "plan": checked.plan,
+        "output_schema": checked.output_schema,
+        "warnings": checked.warnings,
     });
     printer.show(&document, |style| {
-        let done = match planned {
-            Some(_) => format!("parsed, and planned by {}", client.server()),
-            None => "parsed".to_owned(),
-        };
-        let schema = part(answer, "output_schema", &OUTPUT_SCHEMA, style);
-        sections([format!("{}: ok ({done})", file.agent.name), schema])
+        let schema = part(&document, "output_schema", &OUTPUT_SCHEMA, style);
+        sections([format!("{}: ok ({})", file.agent.name, checked.done), schema])
     })
 }
 
-fn warnings(answer: &Value, printer: &Printer) {
-    for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten() {
-        printer.warn(&warning.as_str().map_or_else(|| warning.to_string(), str::to_owned));
+/// The project whose `agents/` an agent's file lies in.
+fn project_of(path: &Path) -> Result<Option<PathBuf>, CliError> {
+    let absolute = std::path::absolute(path).map_err(|error| CliError::usage(error.to_string()))?;
+    let folder = absolute.parent().filter(|folder| folder.ends_with("agents"));
+    Ok(folder.and_then(Path::parent).map(Path::to_owned))
+}
+
+/// What a check found.
+struct Checked {
+    /// What was done, for people.
+    done: String,
+    plan: Option<String>,
+    output_schema: Value,
+    warnings: Vec<String>,
+}
+
+impl Checked {
+    fn in_project(project: &Path, agent: &Path) -> Result<Self, CliError> {
+        let checked = sabot_server::check_agent(project, agent).map_err(|error| CliError::usage(error.message))?;
+        let columns = checked.output_schema.iter().map(|(name, data_type)| json!({"name": name, "type": data_type}));
+        Ok(Self {
+            done: format!("parsed, and planned in {}", project.display()),
+            plan: Some(checked.plan),
+            output_schema: columns.collect(),
+            warnings: checked.warnings,
+        })
     }
+
+    fn by_server(file: &AgentFile, client: &Client<'_>, printer: &Printer) -> Result<Self, CliError> {
+        let answer = match client.post(&["agents", "validate"], Payload::Yaml(&file.text)) {
+            Ok(answer) => answer,
+            Err(error) if error.is_unreachable() => {
+                printer.note(&format!("not planned: not in a project's agents directory, and {error}"));
+                return Ok(Self {
+                    done: "parsed".to_owned(),
+                    plan: None,
+                    output_schema: Value::Null,
+                    warnings: vec![],
+                });
+            }
+            Err(error) => return Err(error.within(&file.shown)),
+        };
+        Ok(Self {
+            done: format!("parsed, and planned by {}", client.server()),
+            plan: Some(answer.get("plan").and_then(Value::as_str).unwrap_or_default().to_owned()),
+            output_schema: answer.get("output_schema").cloned().unwrap_or_default(),
+            warnings: warnings_of(&answer),
+        })
+    }
+}
+
+fn warnings_of(answer: &Value) -> Vec<String> {
+    let warnings = answer.get("warnings").and_then(Value::as_array).into_iter().flatten();
+    warnings.map(|warning| warning.as_str().map_or_else(|| warning.to_string(), str::to_owned)).collect()
 }
