@@ -137,26 +137,9 @@ impl Server {
         if options.fresh {
             remove_data(&data_dir)?;
         }
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let store_options =
-            StoreOptions { segment_bytes: settings.performance.segment_bytes.0, ..StoreOptions::default() };
-        let store = Store::open(Arc::clone(&disk), &data_dir, store_options)?;
         let telemetry = telemetry(&settings);
         let registry = telemetry.registry().clone();
-        let workers = Workers::start("sabot-worker", settings.performance.workers).map_err(ServerError::environment)?;
-        let durations = registry.histogram(&describe(&registry::COMMIT_DURATION), &[]);
-        let committer = Committer::start(workers.handle(), Arc::clone(&store), SharedClock::clone(&clock), durations);
-        let parts = Parts {
-            store,
-            registry: registry.clone(),
-            spans: telemetry.spans().clone(),
-            clock: SharedClock::clone(&clock),
-            disk,
-            workers,
-            committer,
-            speed: options.speed,
-        };
-        let platform = Arc::new(Platform::new(&project, parts));
+        let platform = platform(options, &project, &data_dir, &telemetry, &clock)?;
         let spans_dir = data_dir.join("telemetry");
         let spans = SpanStore::open(&spans_dir, &settings.telemetry.storage, SharedClock::clone(&clock), &registry)
             .map_err(ServerError::environment)?;
@@ -373,6 +356,35 @@ fn query_engine(
 fn trace_reader(spans: &Arc<SpanStore>, settings: &Settings) -> Result<TraceReader, ServerError> {
     let memory = usize::try_from(settings.performance.max_memory_mb << 18).unwrap_or(usize::MAX);
     TraceReader::new(spans, memory).map_err(ServerError::environment)
+}
+
+/// Opens the store and starts what runs jobs; nothing is deployed yet.
+fn platform(
+    options: &UpOptions,
+    project: &Project,
+    data_dir: &Path,
+    telemetry: &TelemetryProviders,
+    clock: &SharedClock,
+) -> Result<Arc<Platform>, ServerError> {
+    let performance = &project.settings.settings.performance;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let store_options = StoreOptions { segment_bytes: performance.segment_bytes.0, ..StoreOptions::default() };
+    let store = Store::open(Arc::clone(&disk), data_dir, store_options)?;
+    let registry = telemetry.registry().clone();
+    let workers = Workers::start("sabot-worker", performance.workers).map_err(ServerError::environment)?;
+    let durations = registry.histogram(&describe(&registry::COMMIT_DURATION), &[]);
+    let committer = Committer::start(workers.handle(), Arc::clone(&store), SharedClock::clone(clock), durations);
+    let parts = Parts {
+        store,
+        registry,
+        spans: telemetry.spans().clone(),
+        clock: SharedClock::clone(clock),
+        disk,
+        workers,
+        committer,
+        speed: options.speed,
+    };
+    Ok(Arc::new(Platform::new(project, parts)))
 }
 
 async fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {

@@ -104,13 +104,13 @@ fn a_commit_that_comes_after_its_writer_counts() {
 fn a_store_is_closed_once_its_last_user_has_let_go() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Store::open(Arc::new(RealDisk), dir.path(), StoreOptions::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     for _ in 0..20 {
         let store = open().unwrap();
         let closed = store.closed();
-        let other = std::thread::spawn(move || drop(store));
+        let other = runtime.spawn(async move { drop(store) });
         runtime.block_on(closed);
         drop(open().expect("nobody has it"));
-        other.join().unwrap();
+        runtime.block_on(other).unwrap();
     }
 }
