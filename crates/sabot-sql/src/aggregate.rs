@@ -2,6 +2,8 @@
 //!
 //! Group keys and accumulators are DataFusion's; when to update, snapshot, merge, finish and drop is the engine's.
 
+mod sum;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -214,6 +216,9 @@ fn batch_of(schema: Schema, columns: Vec<ArrayRef>, rows: usize) -> Result<Recor
 }
 
 fn accumulator(aggregate: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>, DataFusionError> {
+    if let Some(sum) = sum::checked(aggregate) {
+        return Ok(sum);
+    }
     if aggregate.groups_accumulator_supported() {
         return aggregate.create_groups_accumulator();
     }

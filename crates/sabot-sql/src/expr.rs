@@ -6,9 +6,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use crate::SqlError;
@@ -21,7 +22,7 @@ pub struct Expr {
 
 impl Expr {
     pub(crate) fn new(inner: Arc<dyn PhysicalExpr>) -> Self {
-        Self { inner }
+        Self { inner: checked(inner) }
     }
 
     pub(crate) fn compile(expr: &datafusion::logical_expr::Expr, schema: &DFSchema) -> Result<Self, SqlError> {
@@ -65,6 +66,20 @@ impl Expr {
         }
         Ok(arrow::compute::prep_null_mask_filter(truth))
     }
+}
+
+/// The same with arithmetic that fails where a result does not fit, instead of going on from the other end of the range.
+fn checked(expr: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+    let check = |expr: Arc<dyn PhysicalExpr>| {
+        let arithmetic = expr.downcast_ref::<BinaryExpr>().map(|binary| binary.clone().with_fail_on_overflow(true));
+        Ok(match arithmetic {
+            Some(binary) => Transformed::yes(Arc::new(binary) as Arc<dyn PhysicalExpr>),
+            None => Transformed::no(expr),
+        })
+    };
+    let original = Arc::clone(&expr);
+    // Only `check` could fail, and it does not.
+    expr.transform_up(check).map_or(original, |transformed| transformed.data)
 }
 
 impl fmt::Display for Expr {

@@ -65,3 +65,36 @@ fn every_aggregate_survives_the_trip_through_its_state() {
         assert_eq!(direct, merged, "{value}");
     }
 }
+
+#[test]
+fn a_sum_that_does_not_fit_fails_and_names_itself() {
+    let plan = aggregation("sum(v)", &["k"]);
+    let mut whole = plan.new_table().expect("a table");
+    whole.update(&batch(&[("a", i64::MAX), ("b", i64::MIN), ("a", 0)])).expect("the ends of the range fit");
+    let error = whole.update(&batch(&[("b", -1)])).expect_err("too small").to_string();
+    assert!(error.contains("sum(") && error.contains("does not fit Int64") && error.contains("DECIMAL"), "{error}");
+
+    let state = |rows: &[(&str, i64)]| {
+        let mut part = plan.new_table().expect("a table");
+        part.update(&batch(rows)).expect("update");
+        part.into_state().expect("state")
+    };
+    let mut merged = plan.new_table().expect("a table");
+    merged.merge(&state(&[("a", i64::MAX), ("b", 1)])).expect("merge");
+    assert!(merged.merge(&state(&[("a", 1)])).is_err(), "a merge that does not fit");
+
+    let wide = aggregation("sum(CAST(v AS DECIMAL(38, 0)))", &[]);
+    let mut wide = wide.new_table().expect("a table");
+    wide.update(&batch(&[("a", i64::MAX), ("a", i64::MAX)])).expect("decimals have room");
+}
+
+#[test]
+fn arithmetic_that_does_not_fit_fails() {
+    let schema = batch(&[]).schema();
+    for sql in ["v + 1", "v * 2", "-2 - v", "CASE WHEN v > 0 THEN v + 1 ELSE 0 END"] {
+        let expression = Planner::expression(&schema, sql).expect("a plan");
+        let error = expression.evaluate(&batch(&[("a", i64::MAX)])).expect_err(sql).to_string();
+        assert!(error.to_lowercase().contains("overflow"), "{sql}: {error}");
+        assert!(expression.evaluate(&batch(&[("a", 5)])).is_ok(), "{sql}");
+    }
+}
