@@ -7,17 +7,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sabot_common::clock::{SharedClock, SystemClock};
-use sabot_common::config::{AgentConfig, AgentKind, Backend, Late, Output};
+use sabot_common::config::{AgentConfig, AgentKind, Backend, Late, Output, TelemetryStorage};
 use sabot_common::name::Name;
 use sabot_common::registry;
 use sabot_common::units::Span;
 use sabot_engine::agent::{AgentContext, AgentPlan};
+use sabot_observatory::{SpanStore, SpanWriter};
 use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, Wiring, Workers, describe};
 use sabot_sql::{Relation, RelationKind};
 use sabot_store::{
     CommitRecord, CommitRequest, Disk, FrameMeta, Store, StoreOptions, StreamKind, StreamSpec, Table, TableSpec,
 };
-use sabot_telemetry::{SpanQueue, TelemetryConfig, TelemetryProviders, init_telemetry};
+use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
 
 use crate::disk::{CountingDisk, Written};
 use crate::error::BenchError;
@@ -29,10 +30,6 @@ use crate::workload::{EVENT_TIME, EVENTS, Query, RATES, Workload};
 const OPTIONS: JobOptions = JobOptions { commit_interval: Duration::from_millis(100), commit_bytes: 32 << 20 };
 /// How far the watermark stays behind the newest event.
 const WATERMARK: Duration = Duration::from_millis(50);
-/// Spans taken from the queue at a time.
-const DRAIN_SPANS: usize = 4_096;
-/// How often the queue is looked at when few spans come.
-const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a run did and took.
 #[derive(Debug)]
@@ -63,7 +60,7 @@ impl Run {
 /// What varies between runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
-    /// Whether spans are recorded. Metrics always are.
+    /// Whether spans are recorded and stored. Metrics always are.
     pub(crate) spans: bool,
     /// Where rows go.
     pub(crate) output: Output,
@@ -75,38 +72,26 @@ pub(crate) fn run(workload: &Workload, query: &Query, variant: Variant, dir: &Pa
     let telemetry = init_telemetry(TelemetryConfig::new("sabot-bench").with_enabled(variant.spans));
     let disk = Arc::new(CountingDisk::default());
     let store = Store::open(Arc::clone(&disk) as Arc<dyn Disk>, &dir.path().join("data"), StoreOptions::default())?;
-    let bench = Bench {
-        workload,
-        query,
-        variant,
-        dir: dir.path(),
-        telemetry: &telemetry,
-        disk,
-        store,
-        clock: SystemClock::shared(),
-    };
-    let queue = telemetry.span_queue().clone();
-    std::thread::scope(|scope| {
-        let drain = std::thread::Builder::new().name("bench-drain".to_owned()).spawn_scoped(scope, || drain(&queue))?;
-        let outcome = bench.run();
-        telemetry.shutdown();
-        let (mut run, meter) = outcome?;
-        if drain.join().is_err() {
-            return Err(BenchError::wrong(query.name, "the thread that takes spans panicked"));
-        }
-        // What was left in the queue belongs to the run.
-        run.running.cpu = meter.cost().cpu;
-        run.spans = (queue.received(), queue.dropped());
-        Ok(run)
-    })
+    let clock = SystemClock::shared();
+    let writer = variant.spans.then(|| span_writer(dir.path(), &telemetry, &clock)).transpose()?;
+    let bench = Bench { workload, query, variant, dir: dir.path(), telemetry: &telemetry, disk, store, clock };
+    let outcome = bench.run();
+    telemetry.shutdown();
+    let stored = writer.map_or(Ok(()), SpanWriter::stop);
+    let (mut run, meter) = outcome?;
+    stored?;
+    // Spans that were still in the queue belong to the run.
+    run.running.cpu = meter.cost().cpu;
+    let queue = telemetry.span_queue();
+    run.spans = (queue.received(), queue.dropped());
+    Ok(run)
 }
 
-/// Takes spans away as a store would, until the queue is closed.
-fn drain(queue: &SpanQueue) {
-    while queue.wait(DRAIN_INTERVAL) {
-        while !queue.drain(DRAIN_SPANS).is_empty() {}
-    }
-    while !queue.drain(DRAIN_SPANS).is_empty() {}
+/// Stores spans as a server does.
+fn span_writer(dir: &Path, telemetry: &TelemetryProviders, clock: &SharedClock) -> Result<SpanWriter, BenchError> {
+    let settings = TelemetryStorage::default();
+    let store = SpanStore::open(&dir.join("telemetry"), &settings, SharedClock::clone(clock), telemetry.registry())?;
+    Ok(SpanWriter::spawn(store, telemetry.span_queue().clone())?)
 }
 
 struct Bench<'a> {

@@ -15,6 +15,9 @@ pub(crate) enum BenchError {
     /// The store failed.
     #[error("{0}")]
     Store(#[from] sabot_store::StoreError),
+    /// Spans could not be stored.
+    #[error("spans: {0}")]
+    Spans(#[from] sabot_observatory::StoreError),
     /// The baseline failed.
     #[error("baseline: {0}")]
     Sql(#[from] sabot_sql::SqlError),
