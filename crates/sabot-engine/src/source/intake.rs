@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use sabot_common::clock::Timestamp;
 use sabot_runtime::{Envelope, JobError, Lateness, Route};
@@ -67,7 +68,7 @@ impl Intake {
         let mut envelopes = Vec::with_capacity(1);
         for (batch, lateness) in [(split.on_time, Lateness::OnTime), (split.allowed, Lateness::Allowed)] {
             if let Some(batch) = batch {
-                envelopes.push(origin.envelope(self.view(&batch)?, Route::Main, lateness));
+                envelopes.push(origin.envelope(self.view(&batch, &self.scan.full_schema)?, Route::Main, lateness));
             }
         }
         if let Some(late) = split.late {
@@ -80,9 +81,9 @@ impl Intake {
     }
 
     /// The columns the plan reads, with the window's.
-    fn view(&self, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
+    fn view(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, JobError> {
         let windowed = match self.scan.window {
-            Some(window) => window.assign(batch, &self.scan.full_schema),
+            Some(window) => window.assign(batch, schema),
             None => Ok(batch.clone()),
         };
         windowed.and_then(|b| b.project(&self.scan.projection)).map_err(failed)
@@ -91,8 +92,11 @@ impl Intake {
     /// Late rows, whole, that pass the plan's first filters.
     fn passing(&self, late: RecordBatch) -> Result<RecordBatch, JobError> {
         let mut rows = late;
+        // Those without an event time have no window either.
+        let schema = nullable(&self.scan.full_schema);
         for filter in &self.leading_filters {
-            let mask = filter.evaluate_predicate(&self.view(&rows)?).map_err(|e| JobError::operator("source", e))?;
+            let mask =
+                filter.evaluate_predicate(&self.view(&rows, &schema)?).map_err(|e| JobError::operator("source", e))?;
             rows = filter_record_batch(&rows, &mask).map_err(failed)?;
         }
         Ok(rows)
@@ -104,6 +108,11 @@ impl Origin {
         let Self { partition, trace, links, arrived_at } = self.clone();
         Envelope { batch, partition, route, lateness, arrived_at, trace, links }
     }
+}
+
+fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn failed(error: ArrowError) -> JobError {
