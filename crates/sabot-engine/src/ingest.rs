@@ -17,7 +17,10 @@ use sabot_telemetry::{Registry, Spans};
 use crate::EngineError;
 use crate::partition::KeyHash;
 use crate::sink::{StreamSink, Target};
-use crate::source::file::{FileShape, FileSource, FileSourceSpec, Partitioning, Wanted, dead_schema, probe};
+pub use crate::source::file::SortMemory;
+use crate::source::file::{
+    FilePosition, FileShape, FileSource, FileSourceSpec, Partitioning, Settings, Wanted, dead_schema, probe,
+};
 
 /// A declared stream with its columns known.
 #[derive(Debug)]
@@ -51,8 +54,8 @@ pub struct IngestContext {
     pub options: JobOptions,
     /// A replay speed that overrides the declared one.
     pub speed: Option<Speed>,
-    /// Most memory a file that must be sorted may take.
-    pub memory_bytes: usize,
+    /// Memory for files that must be sorted; contexts of one process share one.
+    pub sort_memory: SortMemory,
 }
 
 /// The name under which a source commits.
@@ -83,7 +86,7 @@ impl StreamPlan {
         })
     }
 
-    /// The job that fills it.
+    /// The job that fills it; none when it has no file or is filled.
     pub fn job(&self, context: &IngestContext) -> Result<Option<JobSpec>, EngineError> {
         let (Some(shape), Some(source), Some(spec)) = (&self.shape, &self.config.source, self.spec()) else {
             return Ok(None);
@@ -94,8 +97,17 @@ impl StreamPlan {
             Some(key) => key_partitioning(shape, key, self.config.partitions)
                 .map_err(|problem| EngineError::declaration(&owner, problem))?,
         };
-        let fill = Fill { owner, source, shape, partitioning, on_error: self.config.on_error, target: spec };
-        fill.job(context).map(Some)
+        let settings = self.settings(source, shape);
+        let fill = Fill { owner, source, shape, settings, partitioning, on_error: self.config.on_error, target: spec };
+        fill.job(context)
+    }
+
+    fn settings(&self, source: &FileSourceConfig, shape: &FileShape) -> Settings {
+        let mut settings = file_settings(source, shape, &self.config.schema);
+        settings.insert("partitions".to_owned(), self.config.partitions.to_string());
+        settings.extend(self.config.key.clone().map(|key| ("key".to_owned(), key)));
+        settings.extend(self.config.event_time.clone().map(|column| ("event_time".to_owned(), column)));
+        settings
     }
 }
 
@@ -119,18 +131,49 @@ impl TablePlan {
         })
     }
 
-    /// The job that fills it.
+    /// The job that fills it; none when it has no file or is filled.
     pub fn job(&self, table: &Arc<Table>, context: &IngestContext) -> Result<Option<JobSpec>, EngineError> {
         let (Some(shape), Some(source)) = (&self.shape, &self.config.source) else { return Ok(None) };
         let owner = format!("table \"{}\"", self.config.name);
         let target = table.changelog_spec();
         let partitioning = Partitioning::Runs(1);
-        let fill = Fill { owner, source, shape, partitioning, on_error: self.config.on_error, target };
-        let mut job = fill.job(context)?;
+        let mut settings = file_settings(source, shape, &self.config.schema);
+        settings.insert("key".to_owned(), self.config.key.columns().join(", "));
+        let fill = Fill { owner, source, shape, settings, partitioning, on_error: self.config.on_error, target };
+        let Some(mut job) = fill.job(context)? else { return Ok(None) };
         let table = Arc::clone(table);
         job.on_commit = Some(crate::sink::apply_to(table, &context.registry));
         Ok(Some(job))
     }
+}
+
+/// Settings of any file source that decide which rows there are and in which order. A position in a file holds good for
+/// these alone.
+fn file_settings(source: &FileSourceConfig, shape: &FileShape, schema: &BTreeMap<String, String>) -> Settings {
+    let pairs = |map: &BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut settings = Settings::from([("source.format".to_owned(), format!("{:?}", shape.format()).to_lowercase())]);
+    settings.extend(source.order_by.clone().map(|column| ("source.order_by".to_owned(), column)));
+    for (name, map) in [("source.derive", &source.derive), ("schema", schema)] {
+        if !map.is_empty() {
+            settings.insert(name.to_owned(), format!("{{{}}}", pairs(map)));
+        }
+    }
+    settings
+}
+
+/// Where a source stands that has committed before.
+fn stored_position(store: &Store, agent: &str) -> Result<Option<FilePosition>, String> {
+    let Some(record) = store.last_commit(agent) else { return Ok(None) };
+    let unreadable = |problem: &str| {
+        format!(
+            "how far its file was read cannot be told from commit {} ({problem}); start afresh with --fresh",
+            record.epoch
+        )
+    };
+    let extra = source_extra(&record).ok_or_else(|| unreadable("it holds no position"))?;
+    serde_json::from_value(extra.clone()).map(Some).map_err(|error| unreadable(&error.to_string()))
 }
 
 fn key_partitioning(shape: &FileShape, key: &str, partitions: u32) -> Result<Partitioning, String> {
@@ -145,16 +188,21 @@ struct Fill<'a> {
     owner: String,
     source: &'a FileSourceConfig,
     shape: &'a FileShape,
+    settings: Settings,
     partitioning: Partitioning,
     on_error: OnError,
     target: StreamSpec,
 }
 
 impl Fill<'_> {
-    fn job(self, context: &IngestContext) -> Result<JobSpec, EngineError> {
+    fn job(self, context: &IngestContext) -> Result<Option<JobSpec>, EngineError> {
         let owner = self.owner.clone();
         let relation = self.target.name.trim_end_matches(".changelog").to_owned();
         let agent = source_agent(&relation);
+        // What has become of the file of a finished source does not matter.
+        if context.store.last_commit(&agent).is_some_and(|commit| commit.finished) {
+            return Ok(None);
+        }
         let declared = |problem| EngineError::declaration(&owner, problem);
         let order_by = self.source.order_by.as_deref().map(|column| self.shape.column(column)).transpose();
         let order_by = order_by.map_err(|problem| declared(format!("source.order_by: {problem}")))?;
@@ -165,11 +213,11 @@ impl Fill<'_> {
             order_by,
             on_error: self.on_error,
             partitioning: self.partitioning,
-            memory_bytes: context.memory_bytes,
+            memory: context.sort_memory.clone(),
+            settings: self.settings,
             clock: SharedClock::clone(&context.clock),
         };
-        let done = context.store.last_commit(&agent);
-        let done = done.as_ref().and_then(source_extra).and_then(|extra| serde_json::from_value(extra.clone()).ok());
+        let done = stored_position(&context.store, &agent).map_err(declared)?;
         let source = FileSource::open(spec, done).map_err(|error| EngineError::Job { owner: owner.clone(), error })?;
         let sinks =
             sinks(context, &self.target, &relation, &agent, self.on_error).map_err(EngineError::store(&owner))?;
@@ -184,7 +232,7 @@ impl Fill<'_> {
             clock: SharedClock::clone(&context.clock),
         };
         let chain = Chain::new(Vec::new(), 0, chain);
-        Ok(JobSpec {
+        Ok(Some(JobSpec {
             agent,
             generation: 1,
             first: vec![(Box::new(source), StageSpec { chain, sinks })],
@@ -194,7 +242,7 @@ impl Fill<'_> {
             on_commit: None,
             before_finish: None,
             options: context.options,
-        })
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use sabot_common::clock::SharedClock;
 use sabot_common::config::{AgentConfig, Output, Project, StreamConfig};
 use sabot_common::units::Speed;
 use sabot_engine::agent::{AgentContext, AgentPlan};
-use sabot_engine::ingest::IngestContext;
+use sabot_engine::ingest::{IngestContext, SortMemory};
 use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, JobStats, Wiring, Workers};
 use sabot_sql::{Relation, RelationKind};
 use sabot_store::{Disk, Store, StreamKind, StreamSpec, Table};
@@ -37,7 +37,7 @@ pub(crate) struct Platform {
     committer: Committer,
     options: JobOptions,
     speed: Option<Speed>,
-    memory_bytes: usize,
+    sort_memory: SortMemory,
     state: Mutex<State>,
     /// Held while an agent is deployed, started, stopped or deleted: these take time, and must not meet.
     changes: tokio::sync::Mutex<()>,
@@ -137,7 +137,7 @@ impl Platform {
             },
             speed: parts.speed,
             // A sorted copy is made beside the rows read: half the budget leaves room for it.
-            memory_bytes: memory / 2,
+            sort_memory: SortMemory::new(memory / 2),
             state: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
         }
@@ -156,7 +156,7 @@ impl Platform {
             clock: SharedClock::clone(&self.clock),
             options: self.options,
             speed: self.speed,
-            memory_bytes: self.memory_bytes,
+            sort_memory: self.sort_memory.clone(),
         }
     }
 

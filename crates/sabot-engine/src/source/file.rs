@@ -1,10 +1,9 @@
 //! Reading a file as a source: decoded in chunks, rows that do not fit set aside, replayed at the speed asked for.
 
-use std::path::Path;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
 use sabot_common::clock::SharedClock;
 use sabot_common::config::{OnError, StreamConfig};
 use sabot_common::units::Speed;
@@ -14,19 +13,35 @@ use serde::{Deserialize, Serialize};
 use crate::partition::KeyHash;
 
 mod chunk;
+mod convert;
 mod csv;
+mod dead;
+mod fingerprint;
 mod jsonl;
+mod lines;
+mod memory;
 mod ordered;
 mod pace;
 mod parquet;
 mod schema;
 mod text;
 
-pub(crate) use chunk::{Chunk, DeadRow, Finisher};
+pub(crate) use chunk::{Chunk, Finisher};
+pub(crate) use dead::{DeadRow, dead_schema};
+pub(crate) use fingerprint::{Fingerprint, Settings};
+pub use memory::SortMemory;
 pub(crate) use schema::{FileShape, Wanted, probe};
 
 /// Rows given at a time.
 const BATCH_ROWS: usize = 8_192;
+/// Bytes of dead rows given at a time.
+const DEAD_BYTES: usize = 8 << 20;
+/// Rows decoded together.
+const CHUNK_ROWS: usize = 8_192;
+/// Bytes of a file decoded together, and at most one record more: an Arrow column holds 2 GiB of text.
+const CHUNK_BYTES: usize = 8 << 20;
+/// Rows of a text file looked at to infer types.
+const INFER_ROWS: usize = 1_000;
 
 /// Chunks of a file one after another.
 pub(crate) type Chunks = Box<dyn Iterator<Item = Result<Chunk, String>> + Send>;
@@ -41,8 +56,10 @@ pub(crate) struct FileSourceSpec {
     pub(crate) on_error: OnError,
     /// How rows find their partition.
     pub(crate) partitioning: Partitioning,
-    /// Most memory the rows of a file that must be sorted may take.
-    pub(crate) memory_bytes: usize,
+    /// Memory for files that must be sorted.
+    pub(crate) memory: SortMemory,
+    /// Settings that decide which rows there are, their order and their partition.
+    pub(crate) settings: Settings,
     pub(crate) clock: SharedClock,
 }
 
@@ -61,8 +78,8 @@ pub(crate) struct FilePosition {
     pub(crate) rows: u64,
     /// Bad rows given.
     pub(crate) dead: u64,
-    /// Size of the file; another size means another file.
-    pub(crate) file_bytes: u64,
+    /// What was read, and how: the counts mean nothing for another file or order.
+    pub(crate) file: Fingerprint,
 }
 
 /// A file being read.
@@ -71,7 +88,7 @@ pub(crate) struct FileSource {
     chunks: Chunks,
     /// Rows decoded and not yet given.
     current: Option<RecordBatch>,
-    dead: Vec<DeadRow>,
+    dead: VecDeque<DeadRow>,
     position: FilePosition,
     /// Rows and bad rows to pass over after a restart.
     skip: FilePosition,
@@ -82,30 +99,30 @@ pub(crate) struct FileSource {
 impl FileSource {
     /// Opens the file and goes on behind `done`.
     pub(crate) fn open(spec: FileSourceSpec, done: Option<FilePosition>) -> Result<Self, JobError> {
-        let failed = |problem: String| JobError::Source(format!("{}: {problem}", spec.owner));
-        let file_bytes = std::fs::metadata(&spec.shape.path)
-            .map_err(|error| failed(format!("{}: {error}", spec.shape.path.display())))?
-            .len();
-        let done = done.unwrap_or_else(|| FilePosition { file_bytes, ..FilePosition::default() });
-        if done.file_bytes != file_bytes {
+        let failed = JobError::Source;
+        let file = Fingerprint::of(&spec.shape.path, spec.settings.clone()).map_err(failed)?;
+        let skip = done.unwrap_or_else(|| FilePosition { file: file.clone(), ..FilePosition::default() });
+        if let Some(changes) = file.changes_since(&skip.file) {
             return Err(failed(format!(
-                "{} has changed since it was last read ({} bytes then, {file_bytes} now); put it back or start afresh with --fresh",
+                "cannot go on in {} behind row {}: {changes}; put it back, or start afresh with --fresh",
                 spec.shape.path.display(),
-                done.file_bytes
+                skip.rows
             )));
         }
         let chunks = spec.shape.open().map_err(failed)?;
         let (chunks, total_rows) = match spec.order_by {
             Some(column) => {
-                let ordered = ordered::read_ordered(chunks, column, spec.memory_bytes).map_err(failed)?;
+                let (path, schema) = (spec.shape.path.as_path(), spec.shape.schema());
+                let order = ordered::Order { path, schema, column, memory: &spec.memory };
+                let ordered = order.read(chunks).map_err(failed)?;
                 let rows = ordered.rows;
                 (ordered.into_chunks(), Some(rows))
             }
             None => (chunks, spec.shape.known_rows()),
         };
         let pace = pace::Pace::new(spec.speed, spec.order_by.or(spec.shape.event_time), total_rows, &spec.clock);
-        let position = FilePosition { rows: 0, dead: 0, file_bytes };
-        Ok(Self { spec, chunks, current: None, dead: Vec::new(), position, skip: done, pace, total_rows })
+        let position = FilePosition { rows: 0, dead: 0, file };
+        Ok(Self { spec, chunks, current: None, dead: VecDeque::new(), position, skip, pace, total_rows })
     }
 
     /// Makes sure there are rows to give, or that the file is at its end.
@@ -115,9 +132,9 @@ impl FileSource {
             let chunk = chunk.map_err(|problem| self.failed(&problem))?;
             self.current = self.skip_rows(chunk.rows);
             self.dead = self.skip_dead(chunk.dead);
-            if let (OnError::Fail, Some(first)) = (self.spec.on_error, self.dead.first()) {
+            if let (OnError::Fail, Some(first)) = (self.spec.on_error, self.dead.front()) {
                 return Err(self.failed(&format!(
-                    "{}:{}: {}; mend the row, or set on_error to skip or dead_letter",
+                    "{}:{}: {}; set on_error to skip or dead_letter, or mend the row and start afresh with --fresh",
                     self.spec.shape.path.display(),
                     first.line,
                     first.error
@@ -139,7 +156,7 @@ impl FileSource {
         Some(rows.slice(skipped, rows.num_rows() - skipped)).filter(|rest| rest.num_rows() > 0)
     }
 
-    fn skip_dead(&mut self, dead: Vec<DeadRow>) -> Vec<DeadRow> {
+    fn skip_dead(&mut self, dead: Vec<DeadRow>) -> VecDeque<DeadRow> {
         let skipped = self.skip.dead.saturating_sub(self.position.dead).min(dead.len() as u64);
         self.position.dead += skipped;
         dead.into_iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).collect()
@@ -174,12 +191,22 @@ impl FileSource {
         Envelope { batch, partition, route, lateness: Lateness::OnTime, arrived_at, trace: None, links: Vec::new() }
     }
 
-    fn give_dead(&mut self, out: &mut Vec<Envelope>) {
-        let dead = std::mem::take(&mut self.dead);
-        if !dead.is_empty() {
-            self.position.dead += dead.len() as u64;
-            out.push(self.envelope(dead_batch(&self.spec.shape.path, &dead), 0, Route::Dead));
+    fn give_dead(&mut self, out: &mut Vec<Envelope>) -> Result<(), JobError> {
+        let mut given = Vec::new();
+        let mut bytes = 0;
+        while bytes < DEAD_BYTES
+            && let Some(row) = self.dead.pop_front()
+        {
+            bytes += row.size_bytes();
+            given.push(row);
         }
+        if !given.is_empty() {
+            let batch = dead::dead_batch(&self.spec.shape.path, &given);
+            let batch = batch.map_err(|error| self.failed(&error.to_string()))?;
+            self.position.dead += given.len() as u64;
+            out.push(self.envelope(batch, 0, Route::Dead));
+        }
+        Ok(())
     }
 }
 
@@ -187,7 +214,7 @@ impl Source for FileSource {
     fn poll(&mut self) -> Result<SourcePoll, JobError> {
         self.load()?;
         let mut out = Vec::new();
-        self.give_dead(&mut out);
+        self.give_dead(&mut out)?;
         if let Some(rows) = self.current.take() {
             let due = self.pace.due(&rows, self.position.rows).min(BATCH_ROWS);
             if due > 0 {
@@ -213,25 +240,4 @@ impl Source for FileSource {
     fn progress(&self) -> Option<f64> {
         self.total_rows.map(|total| if total == 0 { 1.0 } else { self.position.rows as f64 / total as f64 })
     }
-}
-
-/// Schema of dead-letter streams.
-pub(crate) fn dead_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("source", DataType::Utf8, false),
-        Field::new("line", DataType::UInt64, false),
-        Field::new("error", DataType::Utf8, false),
-        Field::new("raw", DataType::Utf8, false),
-    ]))
-}
-
-fn dead_batch(path: &Path, dead: &[DeadRow]) -> RecordBatch {
-    let source: StringArray = dead.iter().map(|_| Some(path.to_string_lossy().into_owned())).collect();
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(source),
-        Arc::new(dead.iter().map(|row| Some(row.line)).collect::<UInt64Array>()),
-        Arc::new(dead.iter().map(|row| Some(row.error.as_str())).collect::<StringArray>()),
-        Arc::new(dead.iter().map(|row| Some(row.raw.as_str())).collect::<StringArray>()),
-    ];
-    RecordBatch::try_new(dead_schema(), columns).unwrap_or_else(|_| RecordBatch::new_empty(dead_schema()))
 }

@@ -10,7 +10,7 @@ use arrow::json::LineDelimitedWriter;
 use sabot_common::clock::{SharedClock, SystemClock};
 use sabot_common::config::{AgentConfig, Project, StreamConfig, TableConfig};
 use sabot_engine::agent::{AgentContext, AgentPlan};
-use sabot_engine::ingest::{IngestContext, StreamPlan, TablePlan};
+use sabot_engine::ingest::{IngestContext, SortMemory, StreamPlan, TablePlan};
 use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, Wiring};
 use sabot_sql::{Relation, RelationKind};
 use sabot_store::{Disk, Store, StoreOptions, StreamKind};
@@ -21,6 +21,7 @@ pub(crate) struct Harness {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) registry: Registry,
     pub(crate) options: StoreOptions,
+    pub(crate) sort_memory: SortMemory,
 }
 
 /// Why a run ended early.
@@ -36,7 +37,7 @@ impl Harness {
             std::fs::write(path, text).expect("a file");
         }
         let options = StoreOptions { segment_bytes: 4_096, journal_bytes: 8_192 };
-        Self { dir, registry: Registry::new(), options }
+        Self { dir, registry: Registry::new(), options, sort_memory: SortMemory::new(64 << 20) }
     }
 
     pub(crate) fn project(&self) -> Project {
@@ -139,7 +140,7 @@ impl Run<'_> {
             clock: SharedClock::clone(&self.wiring.clock),
             options: Self::OPTIONS,
             speed: None,
-            memory_bytes: 64 << 20,
+            sort_memory: self.harness.sort_memory.clone(),
         }
     }
 

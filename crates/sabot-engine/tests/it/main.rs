@@ -9,5 +9,8 @@ mod disk_full;
 mod harness;
 mod instances;
 mod joins;
+mod null_times;
 mod outputs;
+mod replay;
+mod sources;
 mod windows;

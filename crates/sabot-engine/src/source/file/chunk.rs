@@ -1,33 +1,30 @@
 //! A piece of a file: decoded rows, and those that did not fit with the reason.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::filter;
 use arrow::datatypes::SchemaRef;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use sabot_sql::{Expr, event_time_type, to_plain};
+use arrow::error::ArrowError;
+use sabot_sql::Expr;
+
+use super::DeadRow;
+use super::convert::{Converted, Target, convert, evaluate};
 
 /// Rows decoded together.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) rows: RecordBatch,
+    /// In the order of the file.
     pub(crate) dead: Vec<DeadRow>,
 }
 
-/// A row that does not fit the schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DeadRow {
-    /// Line of the file, or row number for formats without lines; counted from 1.
-    pub(crate) line: u64,
-    pub(crate) error: String,
-    pub(crate) raw: String,
-}
-
-/// Gives decoded rows their final columns: event time as an instant, derived columns added.
+/// Gives decoded rows their final columns: event time as an instant, derived columns added. A row for which that is not
+/// possible is a dead one; whether it is depends on the row alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Finisher {
-    /// Columns that must not be null, with what they are for.
+    /// Finished columns that must not be null, with what they are for.
     pub(crate) required: Vec<(usize, &'static str)>,
     pub(crate) event_time: Option<usize>,
     pub(crate) derived: Vec<Expr>,
@@ -38,89 +35,101 @@ pub(crate) struct Finisher {
 }
 
 impl Finisher {
-    /// Finishes a batch whose rows stand at `lines` of the file.
-    pub(crate) fn finish(&self, batch: &RecordBatch, lines: &dyn Fn(usize) -> u64) -> Result<Chunk, String> {
-        let mut dead = Vec::new();
-        let mut columns = batch.columns().to_vec();
-        if let Some((index, column)) = self.event_time.and_then(|index| Some((index, columns.get_mut(index)?))) {
-            *column = instants(column).map_err(|error| error.to_string())?;
-            debug_assert!(index < batch.num_columns());
-        }
-        let bad = self.rows_with_missing(batch, &columns, lines, &mut dead)?;
-        let typed = RecordBatch::try_from_iter(names(batch).into_iter().zip(columns)).map_err(|e| e.to_string())?;
-        let mut rows = to_plain(&typed, &nullable(&self.base)).map_err(|error| error.to_string())?;
-        if let Some(bad) = bad {
-            let good = arrow::compute::not(&bad).map_err(|error| error.to_string())?;
-            rows = filter_record_batch(&rows, &good).map_err(|error| error.to_string())?;
-        }
-        let rows = RecordBatch::try_new(Arc::clone(&self.base), rows.columns().to_vec()).map_err(|e| e.to_string())?;
-        Ok(Chunk { rows: self.with_derived(&rows)?, dead })
-    }
-
-    fn with_derived(&self, rows: &RecordBatch) -> Result<RecordBatch, String> {
-        let mut columns = rows.columns().to_vec();
-        for (expr, field) in self.derived.iter().zip(self.full.fields().iter().skip(columns.len())) {
-            let value = expr.evaluate(rows).map_err(|error| format!("derive: {}: {error}", field.name()))?;
-            columns.push(cast(&value, field.data_type()).map_err(|error| error.to_string())?);
-        }
-        RecordBatch::try_new(Arc::clone(&self.full), columns).map_err(|error| error.to_string())
-    }
-
-    /// Which rows miss a required value; they are added to `dead`.
-    fn rows_with_missing(
+    /// Finishes the rows of a batch. `errors` are those found in decoding, by row; rows behind its end have none. `bury`
+    /// makes a dead row of a row and the reason.
+    pub(super) fn finish(
         &self,
         batch: &RecordBatch,
-        columns: &[ArrayRef],
-        lines: &dyn Fn(usize) -> u64,
-        dead: &mut Vec<DeadRow>,
-    ) -> Result<Option<BooleanArray>, String> {
-        let mut bad = vec![false; batch.num_rows()];
-        for (index, purpose) in &self.required {
-            let (Some(column), Some(original)) = (columns.get(*index), batch.columns().get(*index)) else { continue };
-            if column.null_count() == 0 {
-                continue;
+        errors: Vec<Option<String>>,
+        bury: &dyn Fn(usize, String) -> DeadRow,
+    ) -> Result<Chunk, String> {
+        let (columns, errors) = self.columns(batch, errors).map_err(|error| error.to_string())?;
+        let rows = RecordBatch::try_new(Arc::clone(&self.full), columns).map_err(|error| error.to_string())?;
+        let dead = errors.into_iter().enumerate().filter_map(|(row, error)| Some(bury(row, error?)));
+        Ok(Chunk { rows, dead: dead.collect() })
+    }
+
+    /// The columns of the rows that fit, and why the others do not.
+    fn columns(
+        &self,
+        batch: &RecordBatch,
+        errors: Vec<Option<String>>,
+    ) -> Result<(Vec<ArrayRef>, Vec<Option<String>>), ArrowError> {
+        let mut work = Work::new(batch.num_rows(), errors);
+        let (base, full) = (self.base.fields().len(), self.full.fields().len());
+        for (index, column) in batch.columns().iter().enumerate() {
+            work.add(self.base.field(index).name(), convert(column, self.target(index))?);
+        }
+        self.require(0..base, &mut work);
+        work.remove_failed()?;
+        if !self.derived.is_empty() {
+            let rows = RecordBatch::try_new(Arc::clone(&self.base), work.columns.clone())?;
+            for (index, expr) in (base..full).zip(&self.derived) {
+                let name = format!("derive: {}", self.full.field(index).name());
+                work.add(&name, evaluate(expr, &rows, self.target(index))?);
             }
-            let name = batch.schema_ref().field(*index).name().clone();
-            for (row, is_bad) in bad.iter_mut().enumerate().filter(|(row, bad)| !**bad && column.is_null(*row)) {
-                *is_bad = true;
-                let value = shown(original, row)?;
-                let error = match value {
-                    Some(value) => format!("{purpose} {name}: \"{value}\" is not an RFC 3339 instant"),
-                    None => format!("{purpose} {name} is null"),
-                };
-                dead.push(DeadRow { line: lines(row), error, raw: raw(batch, row)? });
+            self.require(base..full, &mut work);
+            work.remove_failed()?;
+        }
+        Ok((work.columns, work.errors))
+    }
+
+    fn target(&self, column: usize) -> Target<'_> {
+        Target { data_type: self.full.field(column).data_type(), is_event_time: self.event_time == Some(column) }
+    }
+
+    /// Fails rows that miss a value in a required column among `columns`.
+    fn require(&self, columns: Range<usize>, work: &mut Work) {
+        for (index, purpose) in self.required.iter().filter(|(index, _)| columns.contains(index)) {
+            let Some(column) = work.columns.get(*index).filter(|column| column.null_count() > 0) else { continue };
+            let column = Arc::clone(column);
+            for row in (0..column.len()).filter(|row| column.is_null(*row)) {
+                work.fail(row, || format!("{purpose} {} is null", self.full.field(*index).name()));
             }
         }
-        Ok(bad.contains(&true).then(|| BooleanArray::from(bad)))
     }
 }
 
-fn names(batch: &RecordBatch) -> Vec<String> {
-    batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect()
+/// Rows on their way to a chunk.
+struct Work {
+    columns: Vec<ArrayRef>,
+    /// Which rows of the batch those of the columns are.
+    places: Vec<usize>,
+    /// By row of the batch: the first thing that is wrong with it.
+    errors: Vec<Option<String>>,
 }
 
-/// The schema with every column nullable: rows with missing values are filtered out after conversion.
-fn nullable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-    Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()))
-}
+impl Work {
+    fn new(rows: usize, mut errors: Vec<Option<String>>) -> Self {
+        errors.resize(rows, None);
+        Self { columns: Vec::new(), places: (0..rows).collect(), errors }
+    }
 
-/// A column as instants; what cannot be read becomes null.
-fn instants(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
-    let plain = cast(column, &sabot_sql::plain_type(column.data_type()))?;
-    cast(&plain, &event_time_type())
-}
+    fn add(&mut self, name: &str, column: Converted) {
+        self.columns.push(column.values);
+        for (row, error) in column.failed {
+            self.fail(row, || format!("{name}: {error}"));
+        }
+    }
 
-fn shown(column: &ArrayRef, row: usize) -> Result<Option<String>, String> {
-    let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &options).map_err(|error| error.to_string())?;
-    Ok(column.is_valid(row).then(|| formatter.value(row).to_string()))
-}
+    fn fail(&mut self, row: usize, error: impl FnOnce() -> String) {
+        if let Some(place) = self.places.get(row).and_then(|place| self.errors.get_mut(*place)) {
+            place.get_or_insert_with(error);
+        }
+    }
 
-/// A row as one line of JSON, for dead letters of formats that are not text.
-fn raw(batch: &RecordBatch, row: usize) -> Result<String, String> {
-    let mut text = Vec::new();
-    let mut writer = arrow::json::LineDelimitedWriter::new(&mut text);
-    writer.write(&batch.slice(row, 1)).and_then(|()| writer.finish()).map_err(|error| error.to_string())?;
-    Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
+    fn remove_failed(&mut self) -> Result<(), ArrowError> {
+        let fits: Vec<bool> =
+            self.places.iter().map(|place| self.errors.get(*place).is_some_and(Option::is_none)).collect();
+        if fits.iter().all(|fits| *fits) {
+            return Ok(());
+        }
+        let mut fit = fits.iter();
+        self.places.retain(|_| fit.next() == Some(&true));
+        let mask = BooleanArray::from(fits);
+        for column in &mut self.columns {
+            *column = filter(column, &mask)?;
+        }
+        Ok(())
+    }
 }

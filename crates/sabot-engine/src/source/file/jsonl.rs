@@ -1,8 +1,6 @@
 //! JSON lines: one object a line. Keys beyond the schema are ignored; nested values are kept as JSON text.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,66 +8,47 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Map, Value as Json};
 
-use super::csv::keep;
+use super::lines::{Lines, MAX_RECORD_BYTES};
 use super::text::{Column, Value};
-use super::{Chunk, Chunks, DeadRow, Finisher};
+use super::{CHUNK_BYTES, CHUNK_ROWS, Chunk, Chunks, DeadRow, Finisher, INFER_ROWS};
 
-/// Lines decoded together.
-const CHUNK_ROWS: usize = 8_192;
-/// Lines looked at to infer types.
-const INFER_ROWS: usize = 1_000;
-/// Longest line; a longer one is an error, not a memory leak.
-const MAX_LINE_BYTES: u64 = 16 << 20;
-
+/// A line that is not empty.
 struct Line {
     number: u64,
-    text: String,
+    /// Its first bytes, if it is too long.
+    raw: Vec<u8>,
+    /// All bytes it has.
+    bytes: u64,
 }
 
-struct Lines {
-    reader: BufReader<File>,
-    number: u64,
-    path: String,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Self, String> {
-        let path_text = path.display().to_string();
-        let file = File::open(path).map_err(|error| format!("{path_text}: {error}"))?;
-        Ok(Self { reader: BufReader::new(file), number: 0, path: path_text })
-    }
-}
-
-impl Iterator for Lines {
-    type Item = Result<Line, String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut bytes = Vec::new();
-            let mut limited = std::io::Read::take(&mut self.reader, MAX_LINE_BYTES);
-            self.number += 1;
-            match limited.read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(read) if read as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') => {
-                    return Some(Err(format!("{}:{}: longer than 16 MiB", self.path, self.number)));
-                }
-                Ok(_) => {}
-                Err(error) => return Some(Err(format!("{}:{}: {error}", self.path, self.number))),
-            }
-            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-            if !text.is_empty() {
-                return Some(Ok(Line { number: self.number, text }));
-            }
+fn read_line(lines: &mut Lines) -> Result<Option<Line>, String> {
+    loop {
+        let mut raw = Vec::new();
+        let Some(bytes) = lines.read(MAX_RECORD_BYTES, &mut raw)? else { return Ok(None) };
+        if !raw.trim_ascii().is_empty() {
+            return Ok(Some(Line { number: lines.number(), raw, bytes }));
         }
     }
+}
+
+fn read_chunk(lines: &mut Lines, most_rows: usize) -> Result<Vec<Line>, String> {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    while chunk.len() < most_rows
+        && bytes < CHUNK_BYTES
+        && let Some(line) = read_line(lines)?
+    {
+        bytes += line.raw.len();
+        chunk.push(line);
+    }
+    Ok(chunk)
 }
 
 /// Columns and types from the first lines: all keys seen, in the order they were seen.
 pub(super) fn infer(path: &Path) -> Result<SchemaRef, String> {
     let mut order: Vec<String> = Vec::new();
     let mut types: BTreeMap<String, Option<DataType>> = BTreeMap::new();
-    for line in Lines::open(path)?.take(INFER_ROWS) {
-        let Ok(Json::Object(object)) = serde_json::from_str::<Json>(&line?.text) else { continue };
+    for object in read_chunk(&mut Lines::open(path)?, INFER_ROWS)?.iter().filter_map(|line| object(line).ok()) {
         for (key, value) in object {
             if !types.contains_key(&key) {
                 order.push(key.clone());
@@ -106,58 +85,55 @@ fn widened(known: Option<DataType>, value: &Json) -> Option<DataType> {
 /// The file's rows in chunks.
 pub(super) fn open(path: &Path, schema: SchemaRef, finisher: Finisher) -> Result<Chunks, String> {
     let mut lines = Lines::open(path)?;
-    Ok(Box::new(std::iter::from_fn(move || {
-        let chunk: Result<Vec<_>, _> = lines.by_ref().take(CHUNK_ROWS).collect();
-        match chunk {
-            Ok(chunk) if chunk.is_empty() => None,
-            Ok(chunk) => Some(decode(&chunk, &schema, &finisher)),
-            Err(error) => Some(Err(error)),
-        }
+    Ok(Box::new(std::iter::from_fn(move || match read_chunk(&mut lines, CHUNK_ROWS) {
+        Ok(chunk) if chunk.is_empty() => None,
+        Ok(chunk) => Some(decode(&chunk, &schema, &finisher)),
+        Err(problem) => Some(Err(problem)),
     })))
 }
 
 fn decode(lines: &[Line], schema: &SchemaRef, finisher: &Finisher) -> Result<Chunk, String> {
-    let parsed: Vec<Result<Map<String, Json>, String>> = lines.iter().map(|line| object(&line.text)).collect();
+    let parsed: Vec<Result<Map<String, Json>, String>> = lines.iter().map(object).collect();
     let mut errors: Vec<Option<String>> = parsed.iter().map(|row| row.as_ref().err().cloned()).collect();
     let mut columns = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
         let mut column = Column::new(field.data_type());
         for (row, error) in parsed.iter().zip(&mut errors) {
-            let json = row.as_ref().ok().and_then(|object| object.get(field.name()));
-            let nested;
-            let value = match json {
-                None | Some(Json::Null) => Value::Null,
-                Some(Json::Bool(value)) => Value::Bool(*value),
-                Some(Json::String(text)) => Value::Text(text),
-                Some(Json::Number(number)) => match (number.as_i64(), number.as_f64()) {
-                    (Some(value), _) => Value::Int(value),
-                    (None, Some(value)) => Value::Float(value),
-                    (None, None) => Value::Null,
-                },
-                Some(other) => {
-                    nested = other.to_string();
-                    Value::Text(&nested)
-                }
-            };
-            if let Err(problem) = column.push(&value) {
+            let value = row.as_ref().ok().and_then(|object| object.get(field.name()));
+            if let Err(problem) = push(&mut column, value) {
                 error.get_or_insert_with(|| format!("{}: {problem}", field.name()));
             }
         }
         columns.push(column.finish());
     }
     let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| error.to_string())?;
-    let good: Vec<usize> = errors.iter().enumerate().filter(|(_, e)| e.is_none()).map(|(row, _)| row).collect();
-    let kept = if good.len() == lines.len() { batch } else { keep(&batch, &good)? };
-    let line_of = |row: usize| good.get(row).and_then(|row| lines.get(*row)).map_or(0, |line| line.number);
-    let mut chunk = finisher.finish(&kept, &line_of)?;
-    let broken = lines.iter().zip(errors).filter_map(|(line, error)| Some((line, error?)));
-    chunk.dead.extend(broken.map(|(line, error)| DeadRow { line: line.number, error, raw: line.text.clone() }));
-    chunk.dead.sort_by_key(|row| row.line);
-    Ok(chunk)
+    finisher.finish(&batch, errors, &|row, error| {
+        let (line, raw) = lines.get(row).map_or((0, [].as_slice()), |line| (line.number, line.raw.as_slice()));
+        DeadRow::new(line, error, raw)
+    })
 }
 
-fn object(text: &str) -> Result<Map<String, Json>, String> {
-    match serde_json::from_str(text) {
+fn push(column: &mut Column, value: Option<&Json>) -> Result<(), String> {
+    match value {
+        None | Some(Json::Null) => column.push(&Value::Null),
+        Some(Json::Bool(value)) => column.push(&Value::Bool(*value)),
+        Some(Json::String(text)) => column.push(&Value::Text(text)),
+        Some(Json::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => column.push(&Value::Int(value)),
+            (None, Some(value)) => column.push(&Value::Float(value)),
+            (None, None) => Err(format!("{number} is not a number that can be held")),
+        },
+        Some(nested) => column.push(&Value::Text(&nested.to_string())),
+    }
+}
+
+fn object(line: &Line) -> Result<Map<String, Json>, String> {
+    if line.bytes > MAX_RECORD_BYTES as u64 {
+        return Err(format!("a line of {} bytes; the most is {MAX_RECORD_BYTES} (16 MiB)", line.bytes));
+    }
+    let text = std::str::from_utf8(&line.raw)
+        .map_err(|error| format!("not valid UTF-8 at byte {} of the line", error.valid_up_to()))?;
+    match serde_json::from_str(text.trim()) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err("not a JSON object".to_owned()),
         Err(error) => Err(format!("not valid JSON: {error}")),

@@ -1,5 +1,7 @@
 //! Columns from text: the types CSV and JSON values are read as, and which rows do not fit.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,6 +10,11 @@ use arrow::array::{
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use arrow::datatypes::{DataType, TimeUnit};
 use sabot_sql::event_time_type;
+
+use super::dead::shown;
+
+/// The microseconds whose nanoseconds an int64 can hold, 1677-09-21 to 2262-04-11: functions of time count in them.
+pub(super) const INSTANTS: RangeInclusive<i64> = i64::MIN / 1_000..=i64::MAX / 1_000;
 
 /// A value of a row, as the format gives it.
 pub(super) enum Value<'a> {
@@ -28,6 +35,24 @@ pub(super) fn type_named(name: &str) -> Option<DataType> {
         "timestamp" => event_time_type(),
         _ => return None,
     })
+}
+
+/// What a value of a type is called in messages.
+pub(super) fn described(data_type: &DataType) -> Cow<'static, str> {
+    Cow::Borrowed(match data_type {
+        DataType::Int64 => "an int64",
+        DataType::Float64 => "a float64",
+        DataType::Boolean => "a boolean",
+        DataType::Utf8 => "text",
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "an RFC 3339 timestamp of the years 1677 to 2262",
+        other => return Cow::Owned(format!("a value of type {other}")),
+    })
+}
+
+/// An instant in microseconds; none when the text is not RFC 3339 or outside [`INSTANTS`].
+pub(super) fn instant(text: &str) -> Option<i64> {
+    let micros = string_to_timestamp_nanos(text).ok()?.div_euclid(1_000);
+    INSTANTS.contains(&micros).then_some(micros)
 }
 
 /// Names accepted in `schema:`.
@@ -86,9 +111,7 @@ impl Column {
             (Self::Int(column), value) => as_int(value).map(|v| column.append_value(v)),
             (Self::Float(column), value) => as_float(value).map(|v| column.append_value(v)),
             (Self::Bool(column), value) => as_bool(value).map(|v| column.append_value(v)),
-            (Self::Instant(column), Value::Text(text)) => {
-                string_to_timestamp_nanos(text).ok().map(|nanos| column.append_value(nanos.div_euclid(1_000)))
-            }
+            (Self::Instant(column), Value::Text(text)) => instant(text).map(|micros| column.append_value(micros)),
             (Self::Instant(_), _) => None,
             (Self::Text(column), Value::Text(text)) => {
                 column.append_value(text);
@@ -103,7 +126,10 @@ impl Column {
             return Ok(());
         }
         self.push_null();
-        if matches!(value, Value::Null) { Ok(()) } else { Err(format!("\"{value}\" is not {}", self.kind())) }
+        if matches!(value, Value::Null) {
+            return Ok(());
+        }
+        Err(format!("\"{}\" is not {}", shown(&value.to_string()), described(&self.data_type())))
     }
 
     fn push_null(&mut self) {
@@ -116,13 +142,13 @@ impl Column {
         }
     }
 
-    const fn kind(&self) -> &'static str {
+    fn data_type(&self) -> DataType {
         match self {
-            Self::Int(_) => "an int64",
-            Self::Float(_) => "a float64",
-            Self::Bool(_) => "a boolean",
-            Self::Text(_) => "text",
-            Self::Instant(_) => "an RFC 3339 timestamp",
+            Self::Int(_) => DataType::Int64,
+            Self::Float(_) => DataType::Float64,
+            Self::Bool(_) => DataType::Boolean,
+            Self::Text(_) => DataType::Utf8,
+            Self::Instant(_) => event_time_type(),
         }
     }
 
