@@ -51,8 +51,13 @@ pub struct MetricDesc {
 impl MetricDesc {
     /// A metric without unit and labels. Characters a Prometheus name cannot hold become `_`.
     pub fn new(name: impl Into<Cow<'static, str>>, kind: MetricKind, help: impl Into<Cow<'static, str>>) -> Self {
+        let mut name = valid_name(name.into(), ":");
+        if name == "_total" {
+            // Nothing would be left of it in `OpenMetrics`.
+            name.to_mut().insert(0, '_');
+        }
         Self {
-            name: valid_name(name.into(), ":"),
+            name,
             kind,
             unit: Cow::Borrowed(""),
             component: None,
@@ -62,10 +67,12 @@ impl MetricDesc {
         }
     }
 
-    /// The base unit, such as `seconds`, `bytes` or `ratio`; the name should end in it.
+    /// The base unit, such as `seconds`, `bytes` or `ratio`; the name should end in it. `1` is how OpenTelemetry writes
+    /// that a count has none.
     #[must_use]
     pub fn with_unit(mut self, unit: impl Into<Cow<'static, str>>) -> Self {
-        self.unit = valid_name(unit.into(), "");
+        let unit = unit.into();
+        self.unit = if unit.is_empty() || unit == "1" { Cow::Borrowed("") } else { valid_name(unit, "") };
         self
     }
 
@@ -120,13 +127,16 @@ impl MetricDesc {
 
 fn valid_label(name: Cow<'static, str>, seen: &mut BTreeSet<Cow<'static, str>>) -> Cow<'static, str> {
     let mut name = valid_name(name, "");
-    if name.starts_with("__") {
-        name.to_mut().insert_str(0, "label");
+    loop {
+        if name.starts_with("__") {
+            name.to_mut().insert_str(0, "label");
+        } else if name == "le" || seen.contains(&name) {
+            name.to_mut().push('_');
+        } else {
+            seen.insert(name.clone());
+            return name;
+        }
     }
-    while name == "le" || !seen.insert(name.clone()) {
-        name.to_mut().push('_');
-    }
-    name
 }
 
 fn valid_name(name: Cow<'static, str>, also_valid: &str) -> Cow<'static, str> {

@@ -31,6 +31,8 @@ pub(super) enum BindError {
     Values { name: String, expected: usize, given: usize },
     #[error("metric \"{name}\" is already known as a {known} \"{known_name}\" with other labels or another kind")]
     Conflict { name: String, known: &'static str, known_name: String },
+    #[error("metric \"{name}\" would have samples of the same name as metric \"{known_name}\"; give it another name")]
+    Clash { name: String, known_name: String },
 }
 
 impl Series {
@@ -54,6 +56,29 @@ pub(super) fn check(desc: &MetricDesc, kind: MetricKind, values: &[&str]) -> Res
         return Err(BindError::Values { name: desc.name().to_owned(), expected, given });
     }
     Ok(())
+}
+
+/// What the formats put behind a family's name in its samples.
+const fn suffixes(kind: MetricKind) -> &'static [&'static str] {
+    match kind {
+        MetricKind::Counter => &["", "_total", "_created"],
+        MetricKind::Gauge => &[""],
+        MetricKind::Histogram => &["", "_bucket", "_count", "_sum", "_created"],
+    }
+}
+
+/// A family that has samples of a name which a new one would use too. Scrapers refuse the whole text for one such pair.
+pub(super) fn clashing<'a>(families: &'a BTreeMap<String, Family>, base: &str, kind: MetricKind) -> Option<&'a Family> {
+    let owner = |name: &str| {
+        let stems = suffixes(MetricKind::Counter).iter().chain(suffixes(MetricKind::Histogram));
+        let stems = stems.filter_map(|suffix| Some((*suffix, families.get(name.strip_suffix(suffix)?)?)));
+        stems.into_iter().find_map(|(suffix, family)| suffixes(family.desc.kind).contains(&suffix).then_some(family))
+    };
+    suffixes(kind).iter().find_map(|suffix| owner(&format!("{base}{suffix}")))
+}
+
+fn is_overflow(values: &[String]) -> bool {
+    !values.is_empty() && values.iter().all(|value| value == OVERFLOW_LABEL_VALUE)
 }
 
 impl Family {
@@ -90,5 +115,12 @@ impl Family {
     pub(super) fn remove(&mut self, values: &[&str]) -> bool {
         let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         self.series.remove(&key).is_some()
+    }
+
+    /// Keeps the series that `keep` wants, and the overflow series, which stands for many; how many went.
+    pub(super) fn retain(&mut self, keep: impl Fn(&[String]) -> bool) -> usize {
+        let before = self.series.len();
+        self.series.retain(|values, _| is_overflow(values) || keep(values));
+        before - self.series.len()
     }
 }

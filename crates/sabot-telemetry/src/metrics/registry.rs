@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::family::{BindError, Family, Series, check};
+use super::family::{BindError, Family, Series, check, clashing};
 use super::sample::samples;
 use super::text::{Exposition, Format};
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind, MetricSample};
@@ -97,6 +97,16 @@ impl Registry {
             .is_some_and(|family| family.remove(values))
     }
 
+    /// Stops exporting the series of a metric whose label values `keep` refuses, for things that no longer exist; how
+    /// many went. The values come in the order of the metric's labels.
+    ///
+    /// A handle that something still holds is not bound again by itself: refuse only what nobody writes any more.
+    pub fn retain(&self, metric: &str, keep: impl Fn(&[String]) -> bool) -> usize {
+        let mut families = lock(&self.shared.families);
+        let family = families.values_mut().find(|family| family.desc.name == metric);
+        family.map_or(0, |family| family.retain(keep))
+    }
+
     /// Calls `refresh` before every reading, to set gauges and [raise](Counter::raise_to) totals kept elsewhere. It may
     /// bind and remove series; reading the registry from it would never end.
     pub fn on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) {
@@ -143,7 +153,14 @@ impl Registry {
     fn try_bind(&self, desc: &MetricDesc, kind: MetricKind, values: &[&str]) -> Result<Series, BindError> {
         check(desc, kind, values)?;
         let mut families = lock(&self.shared.families);
-        let family = families.entry(desc.family_name().to_owned()).or_insert_with(|| Family::new(desc.clone()));
+        let base = desc.family_name();
+        if !families.contains_key(base)
+            && let Some(known) = clashing(&families, base, kind)
+        {
+            let (name, known_name) = (desc.name().to_owned(), known.desc.name().to_owned());
+            return Err(BindError::Clash { name, known_name });
+        }
+        let family = families.entry(base.to_owned()).or_insert_with(|| Family::new(desc.clone()));
         family.admits(desc)?;
         let (series, folded) = family.bind(values, self.shared.series_cap);
         if folded {

@@ -171,4 +171,6 @@ impl fmt::Display for Bound {
 }
 
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 mod tests;

@@ -77,6 +77,58 @@ fn a_removed_series_is_gone_until_bound_again() {
 }
 
 #[test]
+fn series_of_what_is_gone_can_be_let_go_of_together() {
+    let registry = Registry::with_series_cap(3);
+    let gauge = MetricDesc::new("lag", MetricKind::Gauge, "For a test.").with_labels(["stream", "agent"]);
+    for (stream, agent) in [("s", "kept"), ("s", "gone"), ("t", "gone"), ("t", "above the cap")] {
+        registry.gauge(&gauge, &[stream, agent]).set(1.0);
+    }
+    registry.counter(&counter("events_total"), &["gone"]).inc();
+    let is_known = |values: &[String]| values[1] == "kept";
+    assert_eq!(registry.retain("lag", is_known), 2);
+    assert_eq!(registry.retain("lag", is_known), 0);
+    assert_eq!(registry.retain("no_such_metric", is_known), 0);
+    let left: Vec<_> = values(&registry).into_iter().map(|(labels, _)| labels).collect();
+    assert_eq!(left, ["gone", "__overflow____overflow__", "skept"], "the counter, what was folded, what is known");
+    assert_eq!(registry.retain("events_total", |_| false), 1, "a counter goes by its name in Prometheus");
+    assert!(!registry.prometheus_text().contains("events"));
+}
+
+#[test]
+fn metrics_whose_samples_would_have_the_same_name_are_not_exported() {
+    let registry = Registry::new();
+    let bind = |name: &'static str, kind| {
+        let before = registry.snapshot().len();
+        let desc = MetricDesc::new(name, kind, "For a test.");
+        match kind {
+            MetricKind::Counter => registry.counter(&desc, &[]).inc(),
+            MetricKind::Gauge => registry.gauge(&desc, &[]).set(1.0),
+            MetricKind::Histogram => registry.histogram(&desc, &[]).observe(1.0),
+        }
+        registry.snapshot().len() > before
+    };
+    assert!(bind("rows", MetricKind::Histogram));
+    assert!(bind("row_count", MetricKind::Gauge));
+    assert!(bind("events_total", MetricKind::Counter));
+    for taken in ["rows_count", "rows_sum", "rows_bucket", "rows_created", "events_created"] {
+        assert!(!bind(taken, MetricKind::Gauge), "{taken}");
+    }
+    assert!(!bind("events_total_total", MetricKind::Counter), "in OpenMetrics its family is events_total");
+    assert!(!bind("row", MetricKind::Histogram), "row_count is there");
+    assert!(bind("row_counts", MetricKind::Histogram));
+}
+
+#[test]
+fn a_count_has_no_unit() {
+    for unit in ["1", ""] {
+        let registry = Registry::new();
+        registry.gauge(&MetricDesc::new("agents", MetricKind::Gauge, "").with_unit(unit), &[]).set(2.0);
+        assert_eq!(registry.snapshot()[0].unit, "", "{unit:?}");
+        assert!(!registry.openmetrics_text().contains("UNIT"), "{unit:?}");
+    }
+}
+
+#[test]
 fn what_contradicts_a_description_is_not_exported() {
     let registry = Registry::new();
     let desc = counter("events_total");

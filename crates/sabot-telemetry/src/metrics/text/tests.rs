@@ -2,6 +2,7 @@
 
 use expect_test::expect_file;
 
+use super::{Format, strict};
 use crate::{MetricDesc, MetricKind, Registry, TraceContext};
 
 /// One metric of each kind, every character that needs escaping, an exemplar, a series above the cap.
@@ -34,7 +35,7 @@ fn registry() -> Registry {
     histogram.observe_at(40.0, context, 1_700_000_001_000_000_000);
     histogram.observe(0.000_25);
     let rows = MetricDesc::new("sabot_batch_rows", MetricKind::Histogram, "Rows per batch.").with_buckets([4096.0]);
-    registry.histogram(&rows, &[]).observe(8192.0);
+    registry.histogram(&rows.with_unit("1"), &[]).observe(8192.0);
     registry
 }
 
@@ -52,4 +53,39 @@ fn openmetrics_text() {
 fn an_empty_registry_is_valid_in_both_formats() {
     assert_eq!(Registry::new().prometheus_text(), "");
     assert_eq!(Registry::new().openmetrics_text(), "# EOF\n");
+}
+
+#[test]
+fn both_formats_are_what_a_strict_reader_takes() {
+    strict::check(&registry().prometheus_text(), Format::Prometheus);
+    strict::check(&registry().openmetrics_text(), Format::OpenMetrics);
+}
+
+/// Business metrics are named, labelled and filled by users.
+#[test]
+fn whatever_users_write_the_formats_stay_valid() {
+    let registry = Registry::with_series_cap(20);
+    let hostile =
+        ["", "2nd", "a b", "größe", "a{b=\"c\"} 1\n# EOF", "le", "__name__", "x_total", "x", "x_count", "\\", "\""];
+    for (number, name) in hostile.into_iter().enumerate() {
+        for (kind, more) in
+            [(MetricKind::Counter, "total"), (MetricKind::Gauge, ""), (MetricKind::Histogram, "seconds")]
+        {
+            let desc = MetricDesc::new(format!("{name}{more}"), kind, format!("{name}\n\"help\" \\"))
+                .with_unit(hostile[(number + 1) % hostile.len()])
+                .with_labels([name, "le", name]);
+            let values = [name, "\r\n\\n\"", "}"];
+            match kind {
+                MetricKind::Counter => registry.counter(&desc, &values).add_f64(1e21),
+                MetricKind::Gauge => registry.gauge(&desc, &values).set(-1e300),
+                MetricKind::Histogram => {
+                    let context = TraceContext { trace_id: [0xff; 16], span_id: [0xff; 8], flags: 1 };
+                    registry.histogram(&desc, &values).observe_at(1e-9, context, u64::MAX);
+                }
+            }
+        }
+    }
+    strict::check(&registry.prometheus_text(), Format::Prometheus);
+    strict::check(&registry.openmetrics_text(), Format::OpenMetrics);
+    assert!(registry.snapshot().len() > 25, "most of them are there");
 }
