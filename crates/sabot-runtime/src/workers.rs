@@ -13,6 +13,10 @@ pub struct Workers {
     threads: usize,
 }
 
+/// Queries and expressions are trees that are walked by recursion: as deep as planning lets them be. It is reserved, and
+/// used only as far as somebody goes.
+const STACK_BYTES: usize = 64 << 20;
+
 impl Workers {
     /// Starts `threads` workers of this name; 0 is one per core.
     pub fn start(name: &str, threads: usize) -> std::io::Result<Self> {
@@ -20,6 +24,7 @@ impl Workers {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name(name)
+            .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), threads })

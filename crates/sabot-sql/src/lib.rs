@@ -20,6 +20,7 @@
 //! ```
 
 mod aggregate;
+mod depth;
 mod error;
 mod expr;
 mod lower;
@@ -31,11 +32,15 @@ mod tumble;
 mod types;
 
 pub use aggregate::{Aggregation, GroupTable};
+pub use depth::DEEP_STACK_BYTES;
 pub use error::SqlError;
 pub use expr::Expr;
 pub use plan::{Lookup, LookupKind, Plan, Scan, Step, WindowColumn};
 pub use planner::Planner;
-pub use query::{Batches, PartitionReader, QueryEngine, QueryLimits, QueryResult, Relations, RowSource, RowSourceKind};
+pub use query::{
+    Batches, PartitionReader, QueryEngine, QueryLimits, QueryResult, Relations, RowSink, RowSource, RowSourceKind,
+    check_condition,
+};
 pub use relation::{Relation, RelationKind};
 pub use tumble::{Tumble, WINDOW_END, WINDOW_START};
 pub use types::{event_time_type, plain_schema, plain_type, to_plain};

@@ -16,8 +16,10 @@ use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpres
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::dialect::{Dialect as SqlDialect, dialect_from_str};
 use sabot_common::suggest;
 
+use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
 use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, lower};
@@ -36,11 +38,17 @@ impl Planner {
 
     /// Plans an agent's query.
     pub fn plan(&self, sql: &str) -> Result<Plan, SqlError> {
-        lower::to_plan(&self.logical_plan(sql, rules())?)
+        check_depth(sql)?;
+        on_deep_stack(|| lower::to_plan(&self.logical_plan(sql, rules())?))
     }
 
     /// Compiles a scalar expression over the columns of `schema`.
     pub fn expression(schema: &SchemaRef, sql: &str) -> Result<Expr, SqlError> {
+        check_depth(sql)?;
+        on_deep_stack(|| Self::compile(schema, sql))
+    }
+
+    fn compile(schema: &SchemaRef, sql: &str) -> Result<Expr, SqlError> {
         let schema = DFSchema::try_from(Arc::clone(schema)).map_err(|error| SqlError::planning(&error))?;
         let context = SessionContext::new_with_state(session_state());
         let compiled = context.parse_sql_expr(sql, &schema).and_then(|expr| {
@@ -61,9 +69,12 @@ impl Planner {
         let select = columns.iter().cloned().chain([format!("({value}) AS value")]).collect::<Vec<_>>().join(", ");
         let grouping = if columns.is_empty() { String::new() } else { format!(" GROUP BY {}", columns.join(", ")) };
         let sql = format!("SELECT {select} FROM batch{grouping}");
-        // Nothing that removes columns: their numbers must stay those of the batch.
-        let plan = Self::new(vec![relation]).logical_plan(&sql, vec![Arc::new(SimplifyExpressions::new())])?;
-        lower::to_batch_aggregation(&plan)
+        check_depth(&sql)?;
+        on_deep_stack(|| {
+            // Nothing that removes columns: their numbers must stay those of the batch.
+            let plan = Self::new(vec![relation]).logical_plan(&sql, vec![Arc::new(SimplifyExpressions::new())])?;
+            lower::to_batch_aggregation(&plan)
+        })
     }
 
     fn logical_plan(&self, sql: &str, rules: Rules) -> Result<LogicalPlan, SqlError> {
@@ -102,6 +113,18 @@ impl Planner {
         let near = suggest::hint(name, self.relations.iter().map(Relation::name));
         SqlError::Plan { message: format!("stream or table \"{name}\" does not exist{near}"), at: None }
     }
+}
+
+/// Refuses SQL that would go too deep, as the parser of queries reads it.
+pub(crate) fn check_depth(sql: &str) -> Result<(), SqlError> {
+    depth::check(sql, parser_dialect()?.as_ref())
+}
+
+/// The dialect queries are read in.
+pub(crate) fn parser_dialect() -> Result<Box<dyn SqlDialect>, SqlError> {
+    let dialect = session_config().options().sql_parser.dialect;
+    let missing = || SqlError::Plan { message: format!("there is no SQL dialect {dialect}"), at: None };
+    dialect_from_str(dialect).ok_or_else(missing)
 }
 
 /// The settings all planning shares: plain strings rather than views, UTC.

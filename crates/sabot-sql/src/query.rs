@@ -1,18 +1,20 @@
 //! Ad-hoc SQL over streams, tables and telemetry, within limits of memory, rows and time.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -20,10 +22,16 @@ use futures::StreamExt;
 use sabot_common::suggest;
 
 use crate::SqlError;
-use crate::planner::{dotted, register_as, session_config};
+use crate::planner::{check_depth, dotted, register_as, session_config};
 
+mod condition;
 mod parquet;
 mod partition;
+
+pub use condition::check_condition;
+
+/// How much more than their memory queries may spill: a disk they fill would stop agents.
+const SPILL_SHARE: u64 = 8;
 
 /// What a query may read, by name.
 pub trait Relations: Send + Sync {
@@ -98,6 +106,18 @@ pub struct QueryResult {
     pub truncated: bool,
 }
 
+/// Takes a query's rows as they come.
+pub trait RowSink: Send {
+    /// The columns, told once and before any rows.
+    fn columns(&mut self, schema: &SchemaRef);
+
+    /// Takes rows in. It breaks when it had no room for all of them, which ends the query; its answer is then truncated.
+    fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError>;
+
+    /// Bytes it holds, which count as memory of the query.
+    fn held_bytes(&self) -> usize;
+}
+
 /// Runs queries; all share one memory pool and spill directory.
 pub struct QueryEngine {
     relations: Arc<dyn Relations>,
@@ -113,9 +133,12 @@ impl fmt::Debug for QueryEngine {
 }
 
 impl QueryEngine {
-    /// An engine over `relations` whose queries together hold at most `memory_bytes` and spill under `spill_dir`.
+    /// An engine over `relations` whose queries together hold at most `memory_bytes` and spill at most eight times as
+    /// much under `spill_dir`.
     pub fn new(relations: Arc<dyn Relations>, memory_bytes: usize, spill_dir: PathBuf) -> Result<Self, SqlError> {
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir]));
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![spill_dir]))
+            .with_max_temp_directory_size((memory_bytes as u64).saturating_mul(SPILL_SHARE));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
             .with_disk_manager_builder(disk)
@@ -130,15 +153,26 @@ impl QueryEngine {
         Self { parallelism: Some(partitions.max(1)), ..self }
     }
 
-    /// Runs one read-only statement.
+    /// Runs one read-only statement and collects its rows. Like all that runs queries it belongs on threads with a stack
+    /// of [`DEEP_STACK_BYTES`](crate::DEEP_STACK_BYTES).
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryResult, SqlError> {
+        let mut collected = Collected::default();
+        let truncated = self.query_into(sql, limits, &mut collected).await?;
+        let Collected { schema, batches, .. } = collected;
+        Ok(QueryResult { schema, batches, truncated })
+    }
+
+    /// Runs one read-only statement and hands its rows on as they come; whether rows were cut off. The work ends with
+    /// the future: when time is up, and when the future is dropped.
+    pub async fn query_into(&self, sql: &str, limits: QueryLimits, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
         let seconds = limits.timeout.as_secs_f64();
-        tokio::time::timeout(limits.timeout, self.run(sql, limits.max_rows)).await.unwrap_or_else(|_elapsed| {
+        tokio::time::timeout(limits.timeout, self.run(sql, limits.max_rows, sink)).await.unwrap_or_else(|_elapsed| {
             Err(SqlError::Limit(format!("the query ran longer than {seconds} s; narrow it or allow more time")))
         })
     }
 
-    async fn run(&self, sql: &str, max_rows: usize) -> Result<QueryResult, SqlError> {
+    async fn run(&self, sql: &str, max_rows: usize, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
+        check_depth(sql)?;
         let planning = |error: DataFusionError| SqlError::planning(&error);
         let config = session_config();
         let config = match self.parallelism {
@@ -157,7 +191,30 @@ impl QueryEngine {
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(planning)?;
         let frame = context.execute_logical_plan(plan).await.map_err(planning)?;
-        collect(frame, max_rows).await.map_err(|error| SqlError::evaluating(&error))
+        self.feed(frame, max_rows, sink).await
+    }
+
+    async fn feed(&self, frame: DataFrame, max_rows: usize, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
+        let evaluating = |error: DataFusionError| SqlError::evaluating(&error);
+        // One row more than allowed tells a full answer from a truncated one, and lets the plan stop early. An
+        // explanation must stay the root of its plan, and is short.
+        let explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        let frame =
+            if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1))).map_err(evaluating)? };
+        let mut stream = frame.execute_stream().await.map_err(evaluating)?;
+        sink.columns(&stream.schema());
+        let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);
+        let mut left = max_rows;
+        while let Some(batch) = stream.next().await.transpose().map_err(evaluating)? {
+            let kept = batch.slice(0, batch.num_rows().min(left));
+            left -= kept.num_rows();
+            let full = sink.take(&kept)?.is_break();
+            if full || kept.num_rows() < batch.num_rows() {
+                return Ok(true);
+            }
+            held.try_resize(sink.held_bytes()).map_err(evaluating)?;
+        }
+        Ok(false)
     }
 
     fn unknown(&self, name: &str) -> SqlError {
@@ -177,21 +234,37 @@ fn provider(source: RowSource) -> Result<Arc<dyn TableProvider>, DataFusionError
     })
 }
 
-async fn collect(frame: datafusion::dataframe::DataFrame, max_rows: usize) -> Result<QueryResult, DataFusionError> {
-    // One row more than allowed tells a full result from a truncated one, and lets the plan stop early. An explanation
-    // must stay the root of its plan, and is short.
-    let explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
-    let frame = if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1)))? };
-    let mut stream = frame.execute_stream().await?;
-    let schema = stream.schema();
-    let mut batches = Vec::new();
-    let mut left = max_rows;
-    let mut truncated = false;
-    while let Some(batch) = stream.next().await.transpose()? {
-        truncated |= batch.num_rows() > left;
-        let kept = batch.slice(0, batch.num_rows().min(left));
-        left -= kept.num_rows();
-        batches.push(kept);
-    }
-    Ok(QueryResult { schema, batches, truncated })
+/// An answer that is collected.
+#[derive(Debug)]
+struct Collected {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    bytes: usize,
 }
+
+impl Default for Collected {
+    fn default() -> Self {
+        Self { schema: Arc::new(Schema::empty()), batches: Vec::new(), bytes: 0 }
+    }
+}
+
+impl RowSink for Collected {
+    fn columns(&mut self, schema: &SchemaRef) {
+        self.schema = Arc::clone(schema);
+    }
+
+    fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError> {
+        // What the rows take by themselves: batches of a sorted answer are parts of one large one.
+        let sizes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0));
+        self.bytes += sizes.sum::<usize>();
+        self.batches.push(rows.clone());
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

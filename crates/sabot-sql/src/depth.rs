@@ -1,0 +1,125 @@
+//! How deep a query may go.
+//!
+//! Parsing, planning and evaluating walk trees by recursion, and a stack that overflows ends the process. The parser
+//! limits what stands in brackets; a chain such as `a OR b OR c` is a tree just as deep, and is limited here, by the text
+//! alone, before anything is built from it. What passes fits into [`DEEP_STACK_BYTES`], also in a debug build.
+
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::SqlError;
+
+/// The stack of threads that plan or run queries. It is reserved, and used only as far as a query goes.
+pub const DEEP_STACK_BYTES: usize = 64 << 20;
+/// Operators that may stand in one another, at most, over all SELECTs that may stand in one another.
+const MAX_DEPTH: usize = 1_000;
+/// SELECTs, joins and set operations of a query.
+const MAX_RELATIONS: usize = 200;
+
+/// What stands between two brackets.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Operators since the last word or comma that begins another expression.
+    operators: usize,
+    /// Whether commas join relations.
+    from: bool,
+}
+
+/// Measures a text as it is read.
+#[derive(Default)]
+struct Depth {
+    current: Level,
+    /// The levels around it, and how many operators they have together.
+    outer: Vec<Level>,
+    around: usize,
+    deepest: usize,
+    selects: usize,
+    relations: usize,
+}
+
+/// Refuses a text whose tree could be too deep. What cannot be read at all is left to the parser to tell.
+pub(crate) fn check(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlError> {
+    let Ok(tokens) = Tokenizer::new(dialect, sql).tokenize() else { return Ok(()) };
+    let mut depth = Depth::default();
+    for token in &tokens {
+        depth.take(token);
+    }
+    if depth.relations > MAX_RELATIONS {
+        return Err(SqlError::Limit(format!(
+            "a query has at most {MAX_RELATIONS} SELECTs, joins and set operations, and this one {}; split it",
+            depth.relations
+        )));
+    }
+    // A SELECT over another may become one expression with it.
+    if depth.deepest.saturating_mul(depth.selects.max(1)) > MAX_DEPTH {
+        return Err(SqlError::Limit(format!(
+            "the query chains or nests too many operators (more than {MAX_DEPTH} over all its SELECTs); a long chain of \
+             ORs is better an IN list or a join"
+        )));
+    }
+    Ok(())
+}
+
+impl Depth {
+    fn take(&mut self, token: &Token) {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => self.open(),
+            Token::RParen | Token::RBracket | Token::RBrace => self.close(),
+            Token::Comma if self.current.from => self.relations += 1,
+            Token::Comma | Token::SemiColon => self.current.operators = 0,
+            Token::Word(word) => self.word(word.keyword),
+            Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period => {}
+            _ => self.current.operators += 1,
+        }
+        self.deepest = self.deepest.max(self.around + self.current.operators);
+    }
+
+    fn word(&mut self, keyword: Keyword) {
+        match keyword {
+            Keyword::NoKeyword => {}
+            Keyword::SELECT => {
+                self.selects += 1;
+                self.relations += 1;
+                self.current = Level::default();
+            }
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => self.relations += 1,
+            Keyword::FROM => self.current = Level { operators: 0, from: true },
+            Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER | Keyword::LIMIT | Keyword::WINDOW => {
+                self.current = Level::default();
+            }
+            Keyword::ON | Keyword::WHEN | Keyword::THEN | Keyword::ELSE => self.current.operators = 0,
+            Keyword::CASE => self.open(),
+            Keyword::END => self.close(),
+            _ => self.current.operators += 1,
+        }
+    }
+
+    fn open(&mut self) {
+        self.around += self.current.operators;
+        self.outer.push(self.current);
+        self.current = Level { operators: 1, from: false };
+    }
+
+    /// A bracket that closes nothing is the parser's to tell.
+    fn close(&mut self) {
+        if let Some(outer) = self.outer.pop() {
+            self.around -= outer.operators;
+            self.current = outer;
+        }
+    }
+}
+
+/// Runs work that may recurse deeply on a stack that has room for it.
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("sabot-plan".to_owned()).stack_size(DEEP_STACK_BYTES);
+        let failed =
+            |error: &dyn std::fmt::Display| SqlError::Limit(format!("no thread to plan the query on: {error}"));
+        let running = thread.spawn_scoped(scope, work).map_err(|error| failed(&error))?;
+        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+#[cfg(test)]
+mod tests;
