@@ -3,6 +3,7 @@
 //! [`SystemClock`] is the one place that asks the operating system; clippy bans it everywhere else.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -45,6 +46,21 @@ impl fmt::Display for Timestamp {
             Ok(at) => at.fmt(f),
             Err(_) => write!(f, "{}ns", self.0),
         }
+    }
+}
+
+/// A text that is no instant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a time such as 2026-01-31T12:00:00Z")]
+pub struct NoTimestamp(String);
+
+impl FromStr for Timestamp {
+    type Err = NoTimestamp;
+
+    /// Reads RFC 3339.
+    fn from_str(text: &str) -> Result<Self, NoTimestamp> {
+        let nanos = text.parse::<jiff::Timestamp>().ok().and_then(|at| i64::try_from(at.as_nanosecond()).ok());
+        nanos.map(Self).ok_or_else(|| NoTimestamp(text.to_owned()))
     }
 }
 

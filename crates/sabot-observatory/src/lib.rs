@@ -32,7 +32,7 @@
 //! let query = TraceQuery { tags: vec![("items".to_owned(), "3".to_owned())], ..TraceQuery::default() };
 //! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! let found = runtime.block_on(traces.search(&query))?;
-//! assert_eq!(found[0].root_operation.as_deref(), Some("checkout"));
+//! assert_eq!(found.traces[0].root_operation.as_deref(), Some("checkout"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -50,7 +50,10 @@ mod writer;
 pub use error::{SearchError, StoreError};
 pub use metrics::{MetricReading, MetricsHistory, MetricsReport};
 pub use schema::{SPANS, spans_schema};
-pub use search::{MAX_TRACES, ServiceOperations, StatusCode, TraceQuery, TraceReader, TraceSummary, UnknownStatus};
+pub use search::{
+    MAX_TRACE_SPANS, MAX_TRACES, ServiceOperations, StatusCode, TraceList, TraceQuery, TraceReader, TraceSummary,
+    UnknownStatus,
+};
 pub use store::{FILE_GRACE, SpanStore};
 pub use trace::{Trace, TraceEvent, TraceLink, TraceSpan};
 pub use writer::SpanWriter;

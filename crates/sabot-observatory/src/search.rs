@@ -19,7 +19,7 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type};
 use sabot_common::clock::{SharedClock, Timestamp};
-use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource, SqlError};
+use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource, SqlError, check_condition};
 use serde::Serialize;
 
 pub use self::query::{MAX_TRACES, StatusCode, TraceQuery, UnknownStatus};
@@ -29,7 +29,7 @@ use crate::trace::{self, Trace};
 use crate::{SearchError, SpanStore};
 
 /// Most spans shown of one trace.
-const MAX_TRACE_SPANS: usize = 100_000;
+pub const MAX_TRACE_SPANS: usize = 100_000;
 /// Most pairs of service and operation.
 const MAX_OPERATIONS: usize = 10_000;
 /// How far back to look before looking everywhere.
@@ -56,6 +56,15 @@ pub struct TraceSummary {
     pub errors: i64,
     /// The sampling policy that kept it; `all` when none is in force.
     pub keep_reason: Option<String>,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TraceList {
+    /// Newest first.
+    pub traces: Vec<TraceSummary>,
+    /// Whether more match than are listed.
+    pub truncated: bool,
 }
 
 /// A service and the names of its spans.
@@ -105,7 +114,7 @@ impl TraceReader {
     }
 
     /// The traces that fulfil the query, newest first.
-    pub async fn search(&self, query: &TraceQuery) -> Result<Vec<TraceSummary>, SearchError> {
+    pub async fn search(&self, query: &TraceQuery) -> Result<TraceList, SearchError> {
         if let Some(condition) = query.condition() {
             self.check(condition).await?;
         }
@@ -113,29 +122,38 @@ impl TraceReader {
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let starts = WINDOWS.map(|window| until.saturating_sub(nanos(window)));
         let earliest = query.since.map_or(i64::MIN, Timestamp::unix_nanos);
-        let mut found = Vec::new();
+        // One more than is listed tells whether there are more.
+        let enough = query.limit() + 1;
+        let mut traces = Vec::new();
         for start in starts.into_iter().filter(|start| *start > earliest).chain([earliest]) {
-            found = self.search_from(query, start).await?;
-            if found.len() >= query.limit() {
+            traces = self.search_from(query, start, enough).await?;
+            if traces.len() >= enough {
                 break;
             }
         }
-        Ok(found)
+        let truncated = traces.len() >= enough;
+        traces.truncate(query.limit());
+        Ok(TraceList { traces, truncated })
     }
 
-    /// The newest matching traces among those that start at `start` or later.
-    async fn search_from(&self, query: &TraceQuery, start: i64) -> Result<Vec<TraceSummary>, SearchError> {
+    /// The newest `enough` matching traces among those that start at `start` or later.
+    async fn search_from(
+        &self,
+        query: &TraceQuery,
+        start: i64,
+        enough: usize,
+    ) -> Result<Vec<TraceSummary>, SearchError> {
         let window = Window { start, until: query.until.map_or(i64::MAX, Timestamp::unix_nanos) };
-        let mut wanted = query.limit();
+        let mut wanted = enough;
         loop {
             let ids = self.candidates(query, window, wanted).await?;
             if ids.is_empty() {
                 return Ok(Vec::new());
             }
             let mut found = self.measure(query, window, &ids).await?;
-            found.truncate(query.limit());
+            found.truncate(enough);
             // Fewer than asked for, although there were more candidates: traces that reach into the window took room.
-            if found.len() >= query.limit() || ids.len() < wanted {
+            if found.len() >= enough || ids.len() < wanted {
                 return Ok(found);
             }
             wanted = wanted.saturating_mul(2);
@@ -164,13 +182,13 @@ impl TraceReader {
         Ok(summaries)
     }
 
-    /// One trace with all its spans by start; none if it is not stored or `id` is no trace id.
-    pub async fn trace(&self, id: &str) -> Result<Option<Trace>, SearchError> {
+    /// One trace with its spans by start, at most `limit` of them; none if it is not stored or `id` is no trace id.
+    pub async fn trace(&self, id: &str, limit: usize) -> Result<Option<Trace>, SearchError> {
         let id = id.to_ascii_lowercase();
         if id.len() != 32 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let result = self.engine.query(&sql::trace(&id), limits(MAX_TRACE_SPANS)).await?;
+        let result = self.engine.query(&sql::trace(&id), limits(limit.min(MAX_TRACE_SPANS))).await?;
         let mut spans = Vec::new();
         for batch in &result.batches {
             trace::push_spans(batch, &mut spans)?;
@@ -194,8 +212,7 @@ impl TraceReader {
 
     /// Plans the user's condition by itself, so that what is wrong with it is told in its own terms.
     async fn check(&self, condition: &str) -> Result<(), SearchError> {
-        let invalid = |message: &str| SqlError::Plan { message: message.to_owned(), at: None };
-        sql::check_nesting(condition).map_err(|problem| SearchError::Condition(invalid(problem)))?;
+        check_condition(condition).map_err(SearchError::Condition)?;
         let checked = self.engine.query(&sql::check(condition), limits(1)).await;
         checked.map(|_| ()).map_err(|error| SearchError::Condition(sql::in_condition(error)))
     }

@@ -18,7 +18,6 @@ pub struct Trace {
     /// Its spans; as stored, so a span that was sent twice is there twice.
     pub spans: Vec<TraceSpan>,
     /// Whether there are more spans than are shown.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
 

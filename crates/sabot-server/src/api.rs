@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, delete, get, post};
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::config::SettingsSource;
 use sabot_observatory::{MetricsHistory, SpanStore, TraceReader};
@@ -15,6 +16,8 @@ use crate::platform::Platform;
 
 mod agents;
 mod error;
+mod origin;
+mod request;
 mod rows;
 mod sql;
 mod status;
@@ -43,8 +46,17 @@ pub(crate) struct Api {
     pub(crate) project: String,
 }
 
-/// All routes, with the pages unless they are left out.
-pub(crate) fn router(api: Api, with_ui: bool) -> Router {
+/// How the routes are served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serving {
+    /// With the pages.
+    pub(crate) with_ui: bool,
+    /// To this machine only.
+    pub(crate) on_loopback: bool,
+}
+
+/// All routes.
+pub(crate) fn router(api: Api, serving: Serving) -> Router {
     let v1 = Router::new()
         .route("/status", get(status::status))
         .route("/overview", get(status::overview))
@@ -66,16 +78,20 @@ pub(crate) fn router(api: Api, with_ui: bool) -> Router {
         .route("/traces/{id}", get(telemetry::trace))
         .route("/telemetry/services", get(telemetry::services))
         .route("/telemetry/metrics", get(telemetry::metrics))
+        .route_layer(from_fn(request::known_parameters))
         .fallback(error::no_such_path);
     let router = Router::new()
         .nest("/api/v1", v1)
+        // The one path below that nesting leaves to the pages.
+        .route("/api/v1/", any(error::no_such_path))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/metrics", get(telemetry::prometheus));
-    let router = if with_ui { router.merge(crate::ui::router()) } else { router };
+    let router = if serving.with_ui { router.merge(crate::ui::router()) } else { router.fallback(error::no_such_path) };
     router
-        .layer(axum::middleware::from_fn_with_state(api.clone(), traced::traced))
-        .layer(axum::middleware::from_fn(traced::same_origin))
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(api.clone(), traced::traced))
+        .layer(from_fn_with_state(origin::OnLoopback(serving.on_loopback), origin::check))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(api)
 }

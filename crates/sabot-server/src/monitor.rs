@@ -39,7 +39,8 @@ struct State {
 /// One second of the whole process.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sample {
-    pub(crate) at: String,
+    #[serde(serialize_with = "as_text")]
+    pub(crate) at: Timestamp,
     pub(crate) events_per_second: f64,
     pub(crate) late_total: u64,
     pub(crate) errors_total: u64,
@@ -96,7 +97,7 @@ impl Monitor {
                 state.samples.pop_front();
             }
             let sample = Sample {
-                at: self.clock.now().to_string(),
+                at: self.clock.now(),
                 events_per_second: rate(&state.samples, "all"),
                 late_total: totals.late,
                 errors_total: totals.errors,
@@ -142,8 +143,11 @@ impl Monitor {
         rate(&self.state.lock().unwrap_or_else(PoisonError::into_inner).samples, key)
     }
 
-    pub(crate) fn history(&self) -> Vec<Sample> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).history.iter().cloned().collect()
+    /// The samples there are, or those after a time.
+    pub(crate) fn history(&self, since: Option<Timestamp>) -> Vec<Sample> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = |sample: &&Sample| since.is_none_or(|since| sample.at > since);
+        state.history.iter().filter(newer).cloned().collect()
     }
 
     /// Memory in bytes and the share of all cores in use.
@@ -222,6 +226,10 @@ impl Monitor {
             metrics.counter(&describe(&registry::STATE_CACHE_MISSES), &[table.name()]).raise_to(misses);
         }
     }
+}
+
+fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Serving};
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
@@ -167,10 +167,11 @@ impl Server {
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
+        let serving = Serving { with_ui: !options.no_ui, on_loopback: bound.ip().is_loopback() };
         let mut background = JoinSet::new();
         background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));
-        background.spawn(serve(listener, api::router(api, !options.no_ui), closed));
+        background.spawn(serve(listener, api::router(api, serving), closed));
         let started =
             Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
         let started_at = clock.monotonic();

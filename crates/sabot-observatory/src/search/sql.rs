@@ -1,7 +1,7 @@
 //! The SQL behind searches.
 //!
 //! Invariant: values reach SQL only through [`literal`], so nothing in them is read as SQL. The one exception is the
-//! user's own condition, which is SQL by intent: it has been planned by itself and closes every bracket it opens.
+//! user's own condition, which is SQL by intent: it has been parsed as one expression and planned by itself.
 
 use std::time::Duration;
 
@@ -161,32 +161,6 @@ fn nanos(duration: Duration) -> i64 {
 /// A text as SQL: in quotes, with quotes in it doubled. Nothing else has a meaning inside quotes.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Refuses a condition that closes the bracket it stands in: it would escape from the conditions around it.
-pub(super) fn check_nesting(condition: &str) -> Result<(), &'static str> {
-    let mut depth = 0_usize;
-    let mut rest = condition;
-    while let Some(next) = rest.chars().next() {
-        rest = match next {
-            '\'' | '"' | '`' => skip(rest, 1, &next.to_string()),
-            '-' if rest.starts_with("--") => skip(rest, 2, "\n"),
-            '/' if rest.starts_with("/*") => skip(rest, 2, "*/"),
-            _ => rest.get(next.len_utf8()..).unwrap_or_default(),
-        };
-        match next {
-            '(' => depth += 1,
-            ')' => depth = depth.checked_sub(1).ok_or("a closing bracket has no opening one")?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// What stands behind the next `end`, looked for from byte `from`; nothing if there is none.
-fn skip<'a>(text: &'a str, from: usize, end: &str) -> &'a str {
-    let tail = text.get(from..).unwrap_or_default();
-    tail.split_once(end).map_or("", |(_, after)| after)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use sabot_observatory::{SpanStore, StoreError};
+use sabot_observatory::{MAX_TRACE_SPANS, SpanStore, StoreError};
 use sabot_telemetry::Registry;
 
 use crate::support::{Bench, child, count, root, trace_id};
@@ -47,8 +47,8 @@ async fn a_lookup_reads_only_where_the_trace_may_be() {
     bytes[range].fill(0xff);
     fs::write(block, bytes).expect("damaged");
     let reader = bench.reader();
-    assert!(reader.trace(&trace_id(100)).await.expect("an answer").is_some());
-    reader.trace(&trace_id(19_999)).await.expect_err("this one is in the damaged part");
+    assert!(reader.trace(&trace_id(100), MAX_TRACE_SPANS).await.expect("an answer").is_some());
+    reader.trace(&trace_id(19_999), MAX_TRACE_SPANS).await.expect_err("this one is in the damaged part");
 }
 
 /// Rewrites the version a block names; the new one has the same length.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sabot_common::clock::Timestamp;
-use sabot_observatory::{SearchError, ServiceOperations, StatusCode, TraceQuery};
+use sabot_observatory::{MAX_TRACE_SPANS, SearchError, ServiceOperations, StatusCode, TraceQuery};
 use sabot_telemetry::{AttributeValue, Resource, SpanStatus};
 
 use crate::support::{Bench, MILLI, NOW, at, child, root, text, trace_id, with_attribute};
@@ -52,6 +52,8 @@ async fn newest_come_first_and_the_limit_holds_however_old_they_are() {
     assert_eq!(bench.roots(TraceQuery::default()).await, names);
     for limit in 1..=5 {
         assert_eq!(bench.roots(TraceQuery { limit, ..TraceQuery::default() }).await, names[..limit]);
+        let found = bench.reader().search(&TraceQuery { limit, ..TraceQuery::default() }).await.expect("an answer");
+        assert_eq!(found.truncated, limit < 5, "{limit}");
     }
     let since = |age: i64| TraceQuery { since: Some(Timestamp::from_unix_nanos(NOW - age)), ..TraceQuery::default() };
     assert_eq!(bench.roots(since(0)).await, names[..1]);
@@ -190,7 +192,8 @@ async fn a_wrong_condition_is_the_users_error() {
     bench.append_and_flush(&[root(1, "work")]);
     for (condition, part) in [
         ("duration > 5", "no field named duration"),
-        ("true) OR (true", "closing bracket"),
+        ("true) OR (true", "expected"),
+        ("1=1 /* /* */ ( */ ) OR (1=1", "expected"),
         ("duration_ms >", "expected"),
         ("duration_ms + 1", "boolean"),
         ("operation = 'open", "unterminated"),
@@ -222,5 +225,5 @@ async fn an_empty_store_has_nothing_and_says_so() {
     let bench = Bench::new();
     assert_eq!(bench.search(tagged("a", "b")).await, Vec::new());
     assert_eq!(bench.reader().services().await.expect("an answer"), Vec::new());
-    assert_eq!(bench.reader().trace(&trace_id(1)).await.expect("an answer"), None);
+    assert_eq!(bench.reader().trace(&trace_id(1), MAX_TRACE_SPANS).await.expect("an answer"), None);
 }

@@ -80,7 +80,7 @@ impl Bench {
     }
 
     pub(crate) async fn search(&self, query: TraceQuery) -> Vec<TraceSummary> {
-        self.reader().search(&query).await.expect("an answer")
+        self.reader().search(&query).await.expect("an answer").traces
     }
 
     /// Names of the roots found, newest first.

@@ -1,5 +1,6 @@
 //! One trace by its id.
 
+use sabot_observatory::MAX_TRACE_SPANS;
 use sabot_telemetry::{AttributeValue, SpanEvent, SpanLink, SpanStatus};
 use serde_json::json;
 
@@ -36,11 +37,15 @@ async fn comes_back_as_it_was_recorded_from_memory_and_from_disk() {
             "kind": "internal", "start_unix_nano": NOW + 1, "end_unix_nano": NOW + 2,
             "status": "unset", "status_message": null, "attributes": {}, "events": [], "links": [],
         }],
+        "truncated": false,
     });
     bench.store.append(&[root(6, "other"), at(child(7, 2, "pay"), 1, 2), first, root(8, "other")]);
     for place in ["memory", "disk"] {
-        let trace = bench.reader().trace(&trace_id(7).to_uppercase()).await.expect("an answer").expect("a trace");
+        let id = trace_id(7).to_uppercase();
+        let trace = bench.reader().trace(&id, MAX_TRACE_SPANS).await.expect("an answer").expect("a trace");
         assert_eq!(serde_json::to_value(trace).expect("json"), expected, "{place}");
+        let first = bench.reader().trace(&id, 1).await.expect("an answer").expect("a trace");
+        assert_eq!((first.spans.len(), first.truncated), (1, true), "{place}");
         bench.store.flush().expect("a block");
     }
 }
@@ -50,7 +55,7 @@ async fn unknown_and_malformed_ids_find_nothing() {
     let bench = Bench::new();
     bench.append_and_flush(&[root(1, "work")]);
     for id in ["", "0", &trace_id(2), "' OR '1'='1", &"g".repeat(32), &"ü".repeat(16)] {
-        assert_eq!(bench.reader().trace(id).await.expect("an answer"), None, "{id}");
+        assert_eq!(bench.reader().trace(id, MAX_TRACE_SPANS).await.expect("an answer"), None, "{id}");
     }
 }
 
@@ -61,7 +66,7 @@ async fn odd_traces_are_stored_and_shown() {
     let backwards = at(child(1, 3, "skewed clock"), 500, -500);
     bench.append_and_flush(&[twice.clone(), backwards, at(child(1, 4, "early"), -1_000, 0)]);
     bench.append_and_flush(&[twice]);
-    let trace = bench.reader().trace(&trace_id(1)).await.expect("an answer").expect("a trace");
+    let trace = bench.reader().trace(&trace_id(1), MAX_TRACE_SPANS).await.expect("an answer").expect("a trace");
     let names: Vec<_> = trace.spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["early", "sent twice", "sent twice", "skewed clock"]);
     assert_eq!(trace.spans[3].end_unix_nano, NOW - 500);
@@ -76,7 +81,7 @@ async fn of_ten_thousand_spans_among_others() {
     for trace in [1, 2, 3] {
         bench.append_and_flush(&of(trace, 10));
     }
-    let trace = bench.reader().trace(&trace_id(2)).await.expect("an answer").expect("a trace");
+    let trace = bench.reader().trace(&trace_id(2), MAX_TRACE_SPANS).await.expect("an answer").expect("a trace");
     assert_eq!((trace.spans.len(), trace.truncated), (10_000, false));
     assert!(trace.spans.is_sorted_by(|a, b| a.span_id < b.span_id));
 }

@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use sabot_common::suggest;
 use sabot_runtime::{JobState, JobStats};
 use serde_json::{Value, json};
 
 use super::Api;
 use super::error::ApiError;
+use super::request::{Named, Text};
 use crate::monitor::instant;
 use crate::platform::{AgentEntry, Deployed, PlatformError, Validated};
 
@@ -43,7 +44,7 @@ fn summary(api: &Api, name: &str, agent: &AgentEntry) -> Value {
     })
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let shown = api.platform.inspect(|_, agents| {
         if let Some(agent) = agents.get(&name) {
             Ok(details(&api, &name, agent))
@@ -87,20 +88,20 @@ fn details(api: &Api, name: &str, agent: &AgentEntry) -> Value {
     shown
 }
 
-pub(super) async fn deploy(State(api): State<Api>, yaml: String) -> Result<Json<Deployed>, ApiError> {
+pub(super) async fn deploy(State(api): State<Api>, Text(yaml): Text) -> Result<Json<Deployed>, ApiError> {
     Ok(Json(api.platform.deploy(&yaml).await?))
 }
 
-pub(super) async fn validate(State(api): State<Api>, yaml: String) -> Result<Json<Validated>, ApiError> {
+pub(super) async fn validate(State(api): State<Api>, Text(yaml): Text) -> Result<Json<Validated>, ApiError> {
     Ok(Json(api.platform.validate(&yaml)?))
 }
 
-pub(super) async fn start(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn start(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let state = api.platform.start_stopped(&name).await?;
     Ok(Json(stated(&name, state)))
 }
 
-pub(super) async fn stop(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn stop(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let state = api.platform.stop_agent(&name).await?;
     Ok(Json(stated(&name, state)))
 }
@@ -109,7 +110,7 @@ fn stated(name: &str, state: JobState) -> Value {
     json!({ "name": name, "status": state.as_str() })
 }
 
-pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn remove(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     api.platform.delete_agent(&name).await?;
     Ok(Json(json!({ "name": name, "deleted": true })))
 }

@@ -1,13 +1,16 @@
-//! Errors as the API gives them: a status, a stable code, a message and a hint.
+//! Errors as the API gives them: a status, a stable code, a message, and a hint where there is something useful to do.
 
 use axum::Json;
-use axum::http::{StatusCode, Uri};
+use axum::extract::rejection::{JsonRejection, PathRejection, StringRejection};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use sabot_common::units::format_size;
 use sabot_engine::EngineError;
 use sabot_sql::SqlError;
 use sabot_store::StoreError;
 use serde_json::json;
 
+use super::MAX_BODY_BYTES;
 use crate::platform::PlatformError;
 
 /// A request that was not answered.
@@ -16,38 +19,66 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    hint: Option<String>,
 }
 
 impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl std::fmt::Display) -> Self {
+        Self { status, code, message: message.to_string(), hint: None }
+    }
+
     pub(crate) fn bad_request(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.to_string() }
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
     pub(crate) fn not_found(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: "not_found", message: message.to_string() }
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     pub(crate) fn invalid(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", message: message.to_string() }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
     }
 
     pub(crate) fn conflict(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::CONFLICT, code: "conflict", message: message.to_string() }
+        Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
     pub(crate) fn refused(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::FORBIDDEN, code: "refused", message: message.to_string() }
+        Self::new(StatusCode::FORBIDDEN, "refused", message)
     }
 
     pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message: message.to_string() }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What axum says about a body or path it could not read.
+    fn unreadable(status: StatusCode, message: impl std::fmt::Display) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let most = format_size(MAX_BODY_BYTES as u64);
+                Self::new(status, "too_large", format!("the body is larger than {most}")).hint("send less at once")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(status, "unsupported_media_type", message)
+                .hint("send JSON, with the header content-type: application/json"),
+            status if status.is_server_error() => Self::internal(message),
+            _ => Self::bad_request(message),
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message } });
-        (self.status, Json(body)).into_response()
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(hint), Some(error)) = (self.hint, error.as_object_mut()) {
+            error.insert("hint".to_owned(), hint.into());
+        }
+        (self.status, Json(json!({ "error": error }))).into_response()
     }
 }
 
@@ -75,13 +106,38 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// A path that leads nowhere.
-pub(super) async fn no_such_path(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("there is no {} in this API", uri.path()))
-}
-
 impl From<sabot_observatory::SearchError> for ApiError {
     fn from(error: sabot_observatory::SearchError) -> Self {
         Self::invalid(error)
     }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<StringRejection> for ApiError {
+    fn from(rejection: StringRejection) -> Self {
+        Self::unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+/// A path that leads nowhere.
+pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is no {} in this API", uri.path())).hint("docs/api.md lists what there is")
+}
+
+/// A path that is not for this method.
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("{} does not take {method}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        .hint("the answer's Allow header names the methods it takes")
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use sabot_sql::QueryLimits;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::request::Body;
 use super::{Api, rows};
 
 /// Most rows one query returns.
@@ -26,16 +26,28 @@ pub(super) struct SqlRequest {
     timeout_ms: Option<u64>,
 }
 
-pub(super) async fn query(
-    State(api): State<Api>,
-    request: Result<Json<SqlRequest>, JsonRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Json(request) = request.map_err(ApiError::bad_request)?;
-    let defaults = QueryLimits::default();
-    let limits = QueryLimits {
-        max_rows: request.max_rows.unwrap_or(defaults.max_rows).min(MAX_ROWS),
-        timeout: request.timeout_ms.map_or(defaults.timeout, Duration::from_millis).min(MAX_TIMEOUT),
-    };
+impl SqlRequest {
+    fn limits(&self) -> Result<QueryLimits, ApiError> {
+        let mut limits = QueryLimits::default();
+        if let Some(max_rows) = self.max_rows {
+            limits.max_rows = max_rows;
+        }
+        if let Some(millis) = self.timeout_ms {
+            limits.timeout = Duration::from_millis(millis);
+        }
+        if limits.max_rows > MAX_ROWS {
+            return Err(ApiError::bad_request(format!("max_rows: {} is more than {MAX_ROWS}", limits.max_rows)));
+        }
+        if limits.timeout > MAX_TIMEOUT {
+            let (given, most) = (limits.timeout.as_millis(), MAX_TIMEOUT.as_millis());
+            return Err(ApiError::bad_request(format!("timeout_ms: {given} is more than {most}")));
+        }
+        Ok(limits)
+    }
+}
+
+pub(super) async fn query(State(api): State<Api>, Body(request): Body<SqlRequest>) -> Result<Json<Value>, ApiError> {
+    let limits = request.limits()?;
     let start = api.clock.monotonic();
     let engine = Arc::clone(&api.queries);
     let result = api.query_threads.spawn(async move { engine.query(&request.query, limits).await }).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::error::ApiError;
+use super::request::Params;
 
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     Json(status_of(&api))
@@ -73,10 +74,15 @@ fn components(api: &Api) -> Vec<Value> {
     ]
 }
 
-pub(super) async fn overview(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn overview(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
+    let since = params.get("history_since").map(|text| {
+        let wrong = |error| ApiError::bad_request(format!("history_since: {error}"));
+        text.parse().map_err(wrong)
+    });
+    let history = api.monitor.history(since.transpose()?);
     let graph = api.platform.graph(&|key| api.monitor.rate(key));
     let graph = serde_json::to_value(graph).map_err(ApiError::internal)?;
-    Ok(Json(json!({ "status": status_of(&api), "graph": graph, "history": api.monitor.history() })))
+    Ok(Json(json!({ "status": status_of(&api), "graph": graph, "history": history })))
 }
 
 pub(super) async fn config(State(api): State<Api>) -> Json<Value> {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use sabot_common::config::{LateTo, Output};
 use sabot_common::suggest;
 use sabot_store::{Store, StreamInfo, StreamKind};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::request::{Named, Params};
 use super::{Api, rows as render};
 use crate::relations::{numbered, numbered_schema};
 
@@ -69,7 +69,7 @@ fn known(store: &Store, name: &str) -> Result<StreamInfo, ApiError> {
     })
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let stream = known(&api.platform.store, &name)?;
     let mut shown = summary(&api, &stream, &writers(&api));
     let partitions = stream.partitions.iter().enumerate().map(
@@ -104,21 +104,14 @@ fn readers(api: &Api, stream: &StreamInfo) -> Vec<Value> {
     names.iter().map(|name| json!({ "agent": name, "lag_events": latest.saturating_sub(read(name)) })).collect()
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RowsQuery {
-    limit: Option<usize>,
-    from: Option<String>,
-}
-
 pub(super) async fn rows(
     State(api): State<Api>,
-    Path(name): Path<String>,
-    Query(query): Query<RowsQuery>,
+    Named(name): Named<String>,
+    params: Params,
 ) -> Result<Json<Value>, ApiError> {
     let stream = known(&api.platform.store, &name)?;
-    let limit = query.limit.unwrap_or(20).min(MAX_ROWS);
-    let from = From::parse(query.from.as_deref().unwrap_or("latest"))?;
+    let limit = params.limit(20, MAX_ROWS)?;
+    let from = From::parse(params.get("from").unwrap_or("latest"))?;
     let store = std::sync::Arc::clone(&api.platform.store);
     let read = api.query_threads.spawn_blocking(move || read_rows(&store, &stream, from, limit)).await;
     let batches = read.map_err(ApiError::internal)??;

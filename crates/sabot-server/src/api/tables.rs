@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use sabot_common::config::Output;
 use sabot_common::suggest;
 use sabot_store::Table;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::request::{Named, Params};
 use super::{Api, rows as render};
 
 /// Most rows one request returns.
@@ -48,7 +48,7 @@ fn known(api: &Api, name: &str) -> Result<Arc<Table>, ApiError> {
     })
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(State(api): State<Api>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let table = known(&api, &name)?;
     let mut shown = summary(&api, &table);
     if let Value::Object(shown) = &mut shown {
@@ -57,26 +57,20 @@ pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Re
     Ok(Json(shown))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ScanQuery {
-    limit: Option<usize>,
-}
-
 pub(super) async fn scan(
     State(api): State<Api>,
-    Path(name): Path<String>,
-    Query(query): Query<ScanQuery>,
+    Named(name): Named<String>,
+    params: Params,
 ) -> Result<Json<Value>, ApiError> {
     let table = known(&api, &name)?;
-    let limit = query.limit.unwrap_or(100).min(MAX_ROWS);
+    let limit = params.limit(100, MAX_ROWS)?;
     let rows = api.query_threads.spawn_blocking(move || table.scan(limit)).await.map_err(ApiError::internal)??;
     Ok(Json(json!({ "table": name, "rows": render::to_json(&[rows])? })))
 }
 
 pub(super) async fn row(
     State(api): State<Api>,
-    Path((name, key)): Path<(String, String)>,
+    Named((name, key)): Named<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     let table = known(&api, &name)?;
     let parts: Vec<&str> = if table.key().len() == 1 { vec![key.as_str()] } else { key.split(',').collect() };

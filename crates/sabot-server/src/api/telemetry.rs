@@ -3,34 +3,31 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use sabot_common::units::parse_duration;
-use sabot_observatory::TraceQuery;
+use sabot_observatory::{MAX_TRACE_SPANS, TraceQuery};
 use sabot_telemetry::{OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Api;
 use super::error::ApiError;
+use super::request::{Named, Params};
 
 /// Most traces one search returns.
 const MAX_TRACES: usize = 1_000;
 
-pub(super) async fn traces(
-    State(api): State<Api>,
-    Query(pairs): Query<Vec<(String, String)>>,
-) -> Result<Json<Value>, ApiError> {
-    let query = trace_query(&api, pairs)?;
+pub(super) async fn traces(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
+    let query = trace_query(&api, params)?;
     let reader = std::sync::Arc::clone(&api.traces);
     let found = api.query_threads.spawn(async move { reader.search(&query).await }).await;
-    Ok(Json(json!({ "traces": found.map_err(ApiError::internal)??})))
+    serde_json::to_value(found.map_err(ApiError::internal)??).map(Json).map_err(ApiError::internal)
 }
 
-fn trace_query(api: &Api, pairs: Vec<(String, String)>) -> Result<TraceQuery, ApiError> {
-    let mut query = TraceQuery { limit: 20, ..TraceQuery::default() };
-    for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+fn trace_query(api: &Api, params: Params) -> Result<TraceQuery, ApiError> {
+    let mut query = TraceQuery { limit: params.limit(20, MAX_TRACES)?, ..TraceQuery::default() };
+    for (key, value) in params {
         match key.as_str() {
             "service" => query.service = Some(value),
             "operation" => query.operation = Some(value),
@@ -43,19 +40,14 @@ fn trace_query(api: &Api, pairs: Vec<(String, String)>) -> Result<TraceQuery, Ap
                 let now = api.clock.now().unix_nanos();
                 query.since = Some(sabot_common::clock::Timestamp::from_unix_nanos(now.saturating_sub(ago)));
             }
-            "limit" => {
-                let limit: usize = value
-                    .parse()
-                    .map_err(|_not_a_number| ApiError::bad_request(format!("limit: \"{value}\" is not a number")))?;
-                query.limit = limit.min(MAX_TRACES);
-            }
             "tag" => {
                 let tag = value
                     .split_once('=')
                     .ok_or_else(|| ApiError::bad_request(format!("tag: \"{value}\" is not of the form key=value")))?;
                 query.tags.push((tag.0.trim().to_owned(), tag.1.trim().to_owned()));
             }
-            _ => return Err(ApiError::bad_request(format!("there is no search parameter \"{key}\""))),
+            // Read above, or refused before.
+            _ => {}
         }
     }
     Ok(query)
@@ -65,10 +57,15 @@ fn duration(key: &str, value: &str) -> Result<Duration, ApiError> {
     parse_duration(value).map_err(|error| ApiError::bad_request(format!("{key}: {error}")))
 }
 
-pub(super) async fn trace(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn trace(
+    State(api): State<Api>,
+    Named(id): Named<String>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
+    let limit = params.limit(MAX_TRACE_SPANS, MAX_TRACE_SPANS)?;
     let reader = std::sync::Arc::clone(&api.traces);
     let wanted = id.clone();
-    let found = api.query_threads.spawn(async move { reader.trace(&wanted).await }).await;
+    let found = api.query_threads.spawn(async move { reader.trace(&wanted, limit).await }).await;
     match found.map_err(ApiError::internal)?? {
         Some(trace) => serde_json::to_value(trace).map(Json).map_err(ApiError::internal),
         None => Err(ApiError::not_found(format!("trace \"{id}\" does not exist, or is older than what is kept"))),
@@ -81,17 +78,8 @@ pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiE
     serde_json::to_value(found.map_err(ApiError::internal)??).map(Json).map_err(ApiError::internal)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MetricsQuery {
-    component: Option<String>,
-}
-
-pub(super) async fn metrics(
-    State(api): State<Api>,
-    Query(query): Query<MetricsQuery>,
-) -> Result<Json<Value>, ApiError> {
-    let report = api.metrics.report(query.component.as_deref());
+pub(super) async fn metrics(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
+    let report = api.metrics.report(params.get("component"));
     serde_json::to_value(report).map(Json).map_err(ApiError::internal)
 }
 

@@ -1,13 +1,11 @@
-//! A span per request, and protection from other sites' pages.
+//! A span per request.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sabot_telemetry::{SpanKind, TraceContext};
 
 use super::Api;
-use super::error::ApiError;
 
 /// Requests about telemetry, and polling by pages, leave no span: watching must not make something to watch.
 fn is_suppressed(request: &Request) -> bool {
@@ -40,23 +38,4 @@ pub(super) async fn traced(State(api): State<Api>, request: Request, next: Next)
         }
     }
     response
-}
-
-/// Refuses writes that a page of another site makes in a user's browser.
-pub(super) async fn same_origin(request: Request, next: Next) -> Response {
-    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
-    if !reads && is_foreign(&request) {
-        let refusal = ApiError::refused("requests that change something must come from Sabot's own pages or a program");
-        return refusal.into_response();
-    }
-    next.run(request).await
-}
-
-/// Whether a browser says that the request comes from a page of another host.
-fn is_foreign(request: &Request) -> bool {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    text(header::ORIGIN).is_some_and(|origin| {
-        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-        Some(host) != text(header::HOST)
-    })
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "clippy exempts test functions, not their helpers")]
 
 mod agents;
+mod limits;
 mod metrics;
+mod requests;
 mod retention;
 mod support;
 mod traces;

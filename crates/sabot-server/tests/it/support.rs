@@ -1,6 +1,7 @@
 //! A server on a project of its own.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -49,8 +50,13 @@ impl Running {
 
     /// A server, or why there is none.
     pub(crate) fn try_start(dir: TempDir) -> Result<Self, String> {
+        Self::try_start_with(dir, UpOptions::default())
+    }
+
+    /// A server with other options than those of tests.
+    pub(crate) fn try_start_with(dir: TempDir, options: UpOptions) -> Result<Self, String> {
         let runtime = Runtime::new().expect("a runtime");
-        let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..UpOptions::default() };
+        let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..options };
         let (server, started) = runtime.block_on(Server::start(&options)).map_err(|error| error.to_string())?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         Ok(Self { server: Some(server), address: started.address, runtime, client: config.into(), dir })
@@ -73,6 +79,37 @@ impl Running {
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let mut response = request.call().expect("an answer");
         (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+    }
+
+    /// The answer to a request as it goes over the wire, line by line and without the last header: status, headers in
+    /// lower case, body.
+    pub(crate) fn raw(&self, head: &str, body: &[u8]) -> (u16, String, String) {
+        let mut stream = std::net::TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let head = head.trim().replace('\n', "\r\n");
+        let length = body.len();
+        write!(stream, "{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n").expect("sent");
+        // A server that refuses a large body need not read all of it.
+        drop(stream.write_all(body));
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        let answer = String::from_utf8(answer).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, head.to_lowercase(), body.to_owned())
+    }
+
+    /// Posts JSON to a path below `/api/v1`.
+    pub(crate) fn post_json(&self, path: &str, body: &str) -> (u16, Value) {
+        let request = self.client.post(self.url(&format!("/api/v1{path}"))).header("content-type", "application/json");
+        let mut response = request.send(body).expect("an answer");
+        let body = response.body_mut().with_config().limit(1 << 30).read_to_string().expect("text");
+        (response.status().as_u16(), serde_json::from_str(&body).expect("JSON"))
+    }
+
+    /// The port it listens on.
+    pub(crate) const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// What a path below `/api/v1` answers, as pages ask: without leaving a span.
