@@ -25,6 +25,9 @@ mod streams;
 mod tables;
 mod telemetry;
 mod traced;
+mod work;
+
+pub(crate) use work::QueryThreads;
 
 /// Largest request body.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -39,7 +42,7 @@ pub(crate) struct Api {
     pub(crate) metrics: Arc<MetricsHistory>,
     pub(crate) queries: Arc<QueryEngine>,
     /// Where queries run, away from the threads that answer requests.
-    pub(crate) query_threads: tokio::runtime::Handle,
+    pub(crate) query_threads: QueryThreads,
     pub(crate) settings: Arc<SettingsSource>,
     pub(crate) clock: SharedClock,
     pub(crate) started_at: Timestamp,

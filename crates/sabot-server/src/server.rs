@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Serving};
+use crate::api::{self, Api, QueryThreads, Serving};
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
@@ -156,7 +156,7 @@ impl Server {
             spans,
             metrics: Arc::clone(&metrics),
             queries: Arc::new(engine),
-            query_threads: queries.handle().clone(),
+            query_threads: QueryThreads::new(queries.handle().clone()),
             settings: Arc::new(project.settings.clone()),
             clock: SharedClock::clone(&clock),
             started_at: clock.now(),

@@ -51,6 +51,10 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    pub(crate) fn busy(message: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("ask again later, or allow more time")
+    }
+
     /// Says what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -97,6 +101,12 @@ impl From<PlatformError> for ApiError {
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
         Self::invalid(error)
+    }
+}
+
+impl From<arrow::error::ArrowError> for ApiError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::internal(error)
     }
 }
 

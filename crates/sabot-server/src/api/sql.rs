@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use sabot_sql::QueryLimits;
+use axum::response::Response;
+use sabot_sql::{QueryLimits, SqlError};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Map;
 
+use super::Api;
 use super::error::ApiError;
 use super::request::Body;
-use super::{Api, rows};
+use super::rows::{JsonRows, MAX_BYTES};
 
 /// Most rows one query returns.
 const MAX_ROWS: usize = 1_000_000;
@@ -46,17 +47,19 @@ impl SqlRequest {
     }
 }
 
-pub(super) async fn query(State(api): State<Api>, Body(request): Body<SqlRequest>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn query(State(api): State<Api>, Body(request): Body<SqlRequest>) -> Result<Response, ApiError> {
     let limits = request.limits()?;
+    let _turn = api.query_threads.turn(limits.timeout).await?;
     let start = api.clock.monotonic();
     let engine = Arc::clone(&api.queries);
-    let result = api.query_threads.spawn(async move { engine.query(&request.query, limits).await }).await;
-    let result = result.map_err(ApiError::internal)??;
-    let elapsed = api.clock.monotonic().saturating_sub(start);
-    Ok(Json(json!({
-        "columns": rows::columns(&result.schema),
-        "rows": rows::to_json(&result.batches)?,
-        "truncated": result.truncated,
-        "elapsed_ms": elapsed.as_secs_f64() * 1e3,
-    })))
+    let answer = async move {
+        let mut rows = JsonRows::new(MAX_BYTES);
+        let truncated = engine.query_into(&request.query, limits, &mut rows).await?;
+        let elapsed = api.clock.monotonic().saturating_sub(start);
+        let mut fields = Map::new();
+        fields.insert("columns".to_owned(), rows.take_columns());
+        fields.insert("elapsed_ms".to_owned(), (elapsed.as_secs_f64() * 1e3).into());
+        Ok::<_, SqlError>(rows.answer(fields, truncated))
+    };
+    api.query_threads.clone().run(answer).await
 }

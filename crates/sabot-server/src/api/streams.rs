@@ -1,17 +1,22 @@
 //! Streams.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::error::ArrowError;
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use sabot_common::config::{LateTo, Output};
 use sabot_common::suggest;
-use sabot_store::{Store, StreamInfo, StreamKind};
-use serde_json::{Value, json};
+use sabot_store::{PartitionInfo, Store, StreamInfo, StreamKind};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::request::{Named, Params};
+use super::rows::{JsonRows, MAX_BYTES};
 use super::{Api, rows as render};
 use crate::relations::{numbered, numbered_schema};
 
@@ -47,7 +52,7 @@ fn writers(api: &Api) -> BTreeMap<String, String> {
 
 fn summary(api: &Api, stream: &StreamInfo, writers: &BTreeMap<String, String>) -> Value {
     let name = &stream.spec.name;
-    let sum = |pick: fn(&sabot_store::PartitionInfo) -> u64| stream.partitions.iter().map(pick).sum::<u64>();
+    let sum = |pick: fn(&PartitionInfo) -> u64| stream.partitions.iter().map(pick).sum::<u64>();
     json!({
         "name": name,
         "partitions": stream.spec.partitions,
@@ -108,14 +113,20 @@ pub(super) async fn rows(
     State(api): State<Api>,
     Named(name): Named<String>,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let stream = known(&api.platform.store, &name)?;
     let limit = params.limit(20, MAX_ROWS)?;
     let from = From::parse(params.get("from").unwrap_or("latest"))?;
-    let store = std::sync::Arc::clone(&api.platform.store);
-    let read = api.query_threads.spawn_blocking(move || read_rows(&store, &stream, from, limit)).await;
-    let batches = read.map_err(ApiError::internal)??;
-    Ok(Json(json!({ "stream": name, "rows": render::to_json(&batches)? })))
+    let store = Arc::clone(&api.platform.store);
+    let read = move || {
+        let (rows, truncated) = match from {
+            From::Latest => newest_rows(&store, &stream, limit)?,
+            From::Earliest => first_rows(&store, &stream, 0, limit)?,
+            From::Offset(offset) => first_rows(&store, &stream, offset, limit)?,
+        };
+        Ok::<_, ApiError>(rows.answer(Map::from_iter([("stream".to_owned(), name.into())]), truncated))
+    };
+    api.query_threads.run_blocking(read).await
 }
 
 /// Where to start reading.
@@ -138,29 +149,98 @@ impl From {
     }
 }
 
-/// Up to `limit` rows, shared out between the partitions: the first from a place, or the newest.
-fn read_rows(store: &Store, stream: &StreamInfo, from: From, limit: usize) -> Result<Vec<RecordBatch>, ApiError> {
+/// Rows of one partition from an offset on, at most `limit`.
+fn read_from(
+    store: &Store,
+    stream: &StreamInfo,
+    partition: u32,
+    offset: u64,
+    limit: usize,
+) -> Result<Vec<RecordBatch>, ApiError> {
     let schema = numbered_schema(&stream.spec.schema);
-    let mut left = limit;
+    let mut reader = store.reader(&stream.spec.name, partition, offset)?;
+    let mut wanted = limit;
     let mut batches = Vec::new();
-    let partitions = stream.partitions.len();
-    for (number, partition) in stream.partitions.iter().enumerate() {
-        let share = left.div_ceil(partitions - number);
-        let start = match from {
-            From::Earliest => partition.earliest,
-            From::Latest => partition.latest.saturating_sub(share as u64).max(partition.earliest),
-            From::Offset(offset) => offset.max(partition.earliest),
-        };
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let mut reader = store.reader(&stream.spec.name, number, start)?;
-        let mut wanted = share;
-        while wanted > 0
-            && let Some(frame) = reader.next(wanted)?
-        {
-            wanted -= frame.batch.num_rows().min(wanted);
-            batches.push(numbered(&frame, number, &schema).map_err(ApiError::internal)?);
-        }
-        left -= share - wanted;
+    while wanted > 0
+        && let Some(frame) = reader.next(wanted)?
+    {
+        wanted -= frame.batch.num_rows().min(wanted);
+        batches.push(numbered(&frame, partition, &schema).map_err(ApiError::internal)?);
     }
     Ok(batches)
+}
+
+/// Partitions with their numbers.
+fn numbered_partitions(stream: &StreamInfo) -> impl Iterator<Item = (u32, &PartitionInfo)> {
+    (0..).zip(&stream.partitions)
+}
+
+/// The first rows from an offset on, shared out between the partitions and listed partition by partition; and whether
+/// there are more.
+fn first_rows(store: &Store, stream: &StreamInfo, offset: u64, limit: usize) -> Result<(JsonRows, bool), ApiError> {
+    let start = |partition: &PartitionInfo| offset.max(partition.earliest);
+    let unread: Vec<u64> = stream.partitions.iter().map(|p| p.latest.saturating_sub(start(p))).collect();
+    let mut rows = JsonRows::new(MAX_BYTES);
+    for ((number, partition), share) in numbered_partitions(stream).zip(shares(&unread, limit)) {
+        for batch in read_from(store, stream, number, start(partition), share)? {
+            if rows.push(&batch)?.is_break() {
+                return Ok((rows, true));
+            }
+        }
+    }
+    let truncated = unread.iter().sum::<u64>() > rows.len() as u64;
+    Ok((rows, truncated))
+}
+
+/// How many rows to take of each partition, given how many each has: as even as that allows.
+fn shares(available: &[u64], limit: usize) -> Vec<usize> {
+    let available = available.iter().map(|rows| usize::try_from(*rows).unwrap_or(usize::MAX));
+    let mut by_size: Vec<(usize, usize)> = available.enumerate().map(|(number, rows)| (rows, number)).collect();
+    by_size.sort_unstable();
+    let (mut left, count) = (limit, by_size.len());
+    for (done, (rows, _)) in by_size.iter_mut().enumerate() {
+        // What the small ones leave is for those after them.
+        *rows = (*rows).min(left.div_ceil(count - done));
+        left -= *rows;
+    }
+    by_size.sort_unstable_by_key(|(_, number)| *number);
+    by_size.into_iter().map(|(rows, _)| rows).collect()
+}
+
+/// The newest rows of all partitions, the newest last; and whether there are more. Of each partition the last `limit` rows
+/// are looked at, so that a row that came long after its time does not have to be looked for everywhere.
+fn newest_rows(store: &Store, stream: &StreamInfo, limit: usize) -> Result<(JsonRows, bool), ApiError> {
+    let schema = numbered_schema(&stream.spec.schema);
+    let by = stream.spec.event_time.as_deref().unwrap_or("_offset");
+    let mut newest = RecordBatch::new_empty(Arc::clone(&schema));
+    let mut all = 0;
+    for (number, partition) in numbered_partitions(stream) {
+        all += partition.latest.saturating_sub(partition.earliest);
+        let start = partition.latest.saturating_sub(limit as u64).max(partition.earliest);
+        let mut candidates = read_from(store, stream, number, start, limit)?;
+        candidates.push(newest);
+        newest = last_by(&concat_batches(&schema, &candidates)?, by, limit)?;
+    }
+    let listed = newest.num_rows();
+    loop {
+        let mut rows = JsonRows::new(MAX_BYTES);
+        let full = rows.push(&newest)?.is_break();
+        if !full || newest.num_rows() <= 1 {
+            let truncated = full || newest.num_rows() < listed || all > listed as u64;
+            return Ok((rows, truncated));
+        }
+        // Those that have no room are the oldest.
+        let half = newest.num_rows() / 2;
+        newest = newest.slice(half, newest.num_rows() - half);
+    }
+}
+
+/// The last `limit` rows in the order of a column, then of offset and partition; without a value is before all others.
+fn last_by(rows: &RecordBatch, by: &str, limit: usize) -> Result<RecordBatch, ArrowError> {
+    let options = Some(SortOptions { descending: false, nulls_first: true });
+    let columns = [by, "_offset", "_partition"].into_iter().filter_map(|name| rows.column_by_name(name));
+    let order: Vec<_> = columns.map(|values| SortColumn { values: Arc::clone(values), options }).collect();
+    let order = lexsort_to_indices(&order, None)?;
+    let excess = order.len().saturating_sub(limit);
+    take_record_batch(rows, &order.slice(excess, order.len() - excess))
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use sabot_common::config::Output;
 use sabot_common::suggest;
 use sabot_store::Table;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::request::{Named, Params};
+use super::rows::{JsonRows, MAX_BYTES, json_response};
 use super::{Api, rows as render};
 
 /// Most rows one request returns.
@@ -61,19 +63,31 @@ pub(super) async fn scan(
     State(api): State<Api>,
     Named(name): Named<String>,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let table = known(&api, &name)?;
     let limit = params.limit(100, MAX_ROWS)?;
-    let rows = api.query_threads.spawn_blocking(move || table.scan(limit)).await.map_err(ApiError::internal)??;
-    Ok(Json(json!({ "table": name, "rows": render::to_json(&[rows])? })))
+    let scan = move || {
+        // One more than is listed tells whether there are more.
+        let found = table.scan(limit + 1)?;
+        let mut rows = JsonRows::new(MAX_BYTES);
+        let full = rows.push(&found.slice(0, found.num_rows().min(limit)))?.is_break();
+        let fields = Map::from_iter([("table".to_owned(), name.into())]);
+        Ok::<_, ApiError>(rows.answer(fields, full || found.num_rows() > limit))
+    };
+    api.query_threads.run_blocking(scan).await
 }
 
 pub(super) async fn row(
     State(api): State<Api>,
     Named((name, key)): Named<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let table = known(&api, &name)?;
-    let parts: Vec<&str> = if table.key().len() == 1 { vec![key.as_str()] } else { key.split(',').collect() };
+    api.query_threads.run_blocking(move || find(&table, &key)).await
+}
+
+fn find(table: &Table, key: &str) -> Result<Response, ApiError> {
+    let parts: Vec<&str> = if table.key().len() == 1 { vec![key] } else { key.split(',').collect() };
+    let name = table.name();
     if parts.len() != table.key().len() {
         let wanted = table.key().join(",");
         return Err(ApiError::bad_request(format!(
@@ -81,7 +95,11 @@ pub(super) async fn row(
             parts.len()
         )));
     }
-    let found = table.get(&parts)?;
-    let row = found.map(|row| render::to_json(&[row])).transpose()?.and_then(|rows| rows.into_iter().next());
-    row.map(Json).ok_or_else(|| ApiError::not_found(format!("table \"{name}\" has no row under \"{key}\"")))
+    let missing = || ApiError::not_found(format!("table \"{name}\" has no row under \"{key}\""));
+    let found = table.get(&parts)?.ok_or_else(missing)?;
+    let mut rows = JsonRows::new(usize::MAX);
+    if rows.push(&found)?.is_break() || rows.len() == 0 {
+        return Err(missing());
+    }
+    Ok(json_response(rows.into_text()))
 }

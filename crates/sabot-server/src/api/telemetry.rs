@@ -1,5 +1,6 @@
 //! Traces and metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -14,15 +15,16 @@ use serde_json::Value;
 use super::Api;
 use super::error::ApiError;
 use super::request::{Named, Params};
+use super::rows::json_response;
 
 /// Most traces one search returns.
 const MAX_TRACES: usize = 1_000;
 
 pub(super) async fn traces(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
     let query = trace_query(&api, params)?;
-    let reader = std::sync::Arc::clone(&api.traces);
-    let found = api.query_threads.spawn(async move { reader.search(&query).await }).await;
-    serde_json::to_value(found.map_err(ApiError::internal)??).map(Json).map_err(ApiError::internal)
+    let reader = Arc::clone(&api.traces);
+    let found = api.query_threads.run(async move { reader.search(&query).await }).await?;
+    serde_json::to_value(found).map(Json).map_err(ApiError::internal)
 }
 
 fn trace_query(api: &Api, params: Params) -> Result<TraceQuery, ApiError> {
@@ -61,21 +63,22 @@ pub(super) async fn trace(
     State(api): State<Api>,
     Named(id): Named<String>,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let limit = params.limit(MAX_TRACE_SPANS, MAX_TRACE_SPANS)?;
-    let reader = std::sync::Arc::clone(&api.traces);
-    let wanted = id.clone();
-    let found = api.query_threads.spawn(async move { reader.trace(&wanted, limit).await }).await;
-    match found.map_err(ApiError::internal)?? {
-        Some(trace) => serde_json::to_value(trace).map(Json).map_err(ApiError::internal),
-        None => Err(ApiError::not_found(format!("trace \"{id}\" does not exist, or is older than what is kept"))),
-    }
+    let reader = Arc::clone(&api.traces);
+    let answer = async move {
+        let missing = || ApiError::not_found(format!("trace \"{id}\" does not exist, or is older than what is kept"));
+        let trace = reader.trace(&id, limit).await?.ok_or_else(missing)?;
+        // A hundred thousand spans take their time.
+        serde_json::to_vec(&trace).map(json_response).map_err(ApiError::internal)
+    };
+    api.query_threads.run(answer).await
 }
 
 pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
-    let reader = std::sync::Arc::clone(&api.traces);
-    let found = api.query_threads.spawn(async move { reader.services().await }).await;
-    serde_json::to_value(found.map_err(ApiError::internal)??).map(Json).map_err(ApiError::internal)
+    let reader = Arc::clone(&api.traces);
+    let found = api.query_threads.run(async move { reader.services().await }).await?;
+    serde_json::to_value(found).map(Json).map_err(ApiError::internal)
 }
 
 pub(super) async fn metrics(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
