@@ -4,6 +4,7 @@
 //! metadata says all the store needs to know after a restart, also which older blocks it stands in for.
 
 mod merge;
+mod operations;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use sabot_common::clock::Timestamp;
 use crate::StoreError;
 use crate::schema::block_schema;
 pub(crate) use merge::merge;
+use operations::KnownOperations;
+pub(crate) use operations::Operations;
 
 /// The version of the format this code reads and writes.
 pub(crate) const FORMAT_VERSION: &str = "1";
@@ -68,6 +71,7 @@ pub(crate) struct Block {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
+    pub(crate) operations: KnownOperations,
 }
 
 /// What a file in the directory is, by its name.
@@ -123,7 +127,8 @@ impl Block {
             newest: Timestamp::from_unix_nanos(number(NEWEST_KEY)?),
             replaces: sequences(path, value(REPLACES_KEY).unwrap_or_default())?,
         };
-        Ok(Self { header, path: path.to_owned(), bytes, rows: u64::try_from(file.num_rows()).unwrap_or(0) })
+        let rows = u64::try_from(file.num_rows()).unwrap_or(0);
+        Ok(Self { header, path: path.to_owned(), bytes, rows, operations: KnownOperations::new() })
     }
 }
 
@@ -161,7 +166,7 @@ pub(crate) fn write(
     let written = write_temporary(&temporary, &header, fill).and_then(|(bytes, rows)| {
         fs::rename(&temporary, &path).map_err(StoreError::io("put the block in place", &path))?;
         sync_directory(dir)?;
-        Ok(Block { header, path, bytes, rows })
+        Ok(Block { header, path, bytes, rows, operations: KnownOperations::new() })
     });
     if written.is_err()
         && let Err(error) = fs::remove_file(&temporary)

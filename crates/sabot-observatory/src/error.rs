@@ -88,6 +88,9 @@ pub enum SearchError {
     /// The query failed for another reason, such as a limit of memory or time: narrow it.
     #[error(transparent)]
     Query(#[from] SqlError),
+    /// A block could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// An answer does not have the columns that were asked for: a bug.
     #[error("column \"{0}\" of a stored span has an unexpected type")]
     Column(&'static str),

@@ -11,14 +11,13 @@
 mod query;
 mod sql;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type};
-use sabot_common::clock::{SharedClock, Timestamp};
+use sabot_common::clock::Timestamp;
 use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource, SqlError, check_condition};
 use serde::Serialize;
 
@@ -30,8 +29,6 @@ use crate::{SearchError, SpanStore};
 
 /// Most spans shown of one trace.
 pub const MAX_TRACE_SPANS: usize = 100_000;
-/// Most pairs of service and operation.
-const MAX_OPERATIONS: usize = 10_000;
 /// How far back to look before looking everywhere.
 const WINDOWS: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(6)];
 /// Time for one query; well below [`FILE_GRACE`](crate::FILE_GRACE).
@@ -78,8 +75,8 @@ pub struct ServiceOperations {
 
 /// Answers questions about the traces of a store; its queries together stay within a memory limit.
 pub struct TraceReader {
+    store: Arc<SpanStore>,
     engine: QueryEngine,
-    clock: SharedClock,
 }
 
 impl fmt::Debug for TraceReader {
@@ -110,7 +107,7 @@ impl TraceReader {
     pub fn new(store: &Arc<SpanStore>, memory_bytes: usize) -> Result<Self, SqlError> {
         let relations = Arc::new(StoredSpans(Arc::clone(store)));
         let engine = QueryEngine::new(relations, memory_bytes, store.spill_dir())?;
-        Ok(Self { engine, clock: Arc::clone(store.clock()) })
+        Ok(Self { store: Arc::clone(store), engine })
     }
 
     /// The traces that fulfil the query, newest first.
@@ -118,7 +115,7 @@ impl TraceReader {
         if let Some(condition) = query.condition() {
             self.check(condition).await?;
         }
-        let until = query.until.unwrap_or_else(|| self.clock.now()).unix_nanos();
+        let until = query.until.unwrap_or_else(|| self.store.clock().now()).unix_nanos();
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let starts = WINDOWS.map(|window| until.saturating_sub(nanos(window)));
         let earliest = query.since.map_or(i64::MIN, Timestamp::unix_nanos);
@@ -197,17 +194,13 @@ impl TraceReader {
         Ok(found.then_some(Trace { trace_id: id, spans, truncated: result.truncated }))
     }
 
-    /// Services and the names of their spans, in alphabetical order.
-    pub async fn services(&self) -> Result<Vec<ServiceOperations>, SearchError> {
-        let mut services: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for batch in self.run(sql::SERVICES, MAX_OPERATIONS).await? {
-            let pairs = texts(&batch, "service")?.iter().zip(texts(&batch, "operation")?);
-            for (service, operation) in pairs.filter_map(|(service, operation)| service.zip(operation)) {
-                services.entry(service.to_owned()).or_default().push(operation.to_owned());
-            }
-        }
-        let services = services.into_iter();
-        Ok(services.map(|(service, operations)| ServiceOperations { service, operations }).collect())
+    /// Services and the names of their spans, in alphabetical order. Reads files, but each of them only once.
+    pub fn services(&self) -> Result<Vec<ServiceOperations>, SearchError> {
+        let services = self.store.operations()?.into_sorted().map(|(service, operations)| ServiceOperations {
+            service: service.to_string(),
+            operations: operations.iter().map(ToString::to_string).collect(),
+        });
+        Ok(services.collect())
     }
 
     /// Plans the user's condition by itself, so that what is wrong with it is told in its own terms.

@@ -28,9 +28,10 @@ use sabot_telemetry::{Registry, SpanRecord};
 use self::compaction::Unmergeable;
 use self::retention::Doomed;
 use self::view::View;
+use crate::block::{self, Operations};
 use crate::counters::Counters;
 use crate::schema::{block_schema, spans_schema};
-use crate::{StoreError, block, rows};
+use crate::{StoreError, rows};
 
 /// Spans of one service directory. Whoever has spans appends them; [`SpanWriter`](crate::SpanWriter) does so for Sabot's
 /// own and looks after flushing, merging and retention.
@@ -132,9 +133,11 @@ impl SpanStore {
             }
             Ok(_) | Err(_) => {}
         }
+        let operations = Operations::of(&buffered)?;
         let mut view = lock(&self.view);
         match written {
             Ok(block) => {
+                block.operations.get_or_init(|| operations);
                 self.counters.stored.add(block.rows);
                 view.flushed(buffered.len(), block, self.clock.monotonic());
                 Ok(())
@@ -174,6 +177,19 @@ impl SpanStore {
             (view.files(), view.recent())
         };
         RowSource { schema, kind: RowSourceKind::Parquet { files, recent: shape(recent) } }
+    }
+
+    /// Services and operations of all spans; only blocks that are not known yet are read.
+    pub(crate) fn operations(&self) -> Result<Operations, StoreError> {
+        let (blocks, recent) = {
+            let view = lock(&self.view);
+            (view.blocks(), view.recent())
+        };
+        let mut operations = Operations::of(&recent)?;
+        for block in blocks {
+            operations.extend(block.operations()?);
+        }
+        Ok(operations)
     }
 
     /// Blocks that could not be read when the store was opened, and why.

@@ -13,9 +13,6 @@ use crate::schema::{DEDICATED, SPANS, VALUE_TYPES};
 /// The relation with the column that `sabot.spans` hides; known to these queries only.
 pub(super) const BLOCKS: &str = "sabot.span_blocks";
 
-/// Services and their operations.
-pub(super) const SERVICES: &str = "SELECT DISTINCT service, operation FROM sabot.spans ORDER BY service, operation";
-
 /// Sabot's own parts, which a search may name as if they were services.
 const COMPONENTS: [&str; 6] =
     ["stream-processor", "join-engine", "state-store", "agent-manager", "task-orchestrator", "cluster-coordinator"];

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{SpanStore, lock};
-use crate::block::{self, Block, Header};
+use crate::block::{self, Block, Header, Operations};
 use crate::{FILE_GRACE, StoreError};
 
 /// Blocks merged at once.
@@ -59,6 +59,9 @@ impl SpanStore {
         let header = merged_header(sources, self.next_sequence());
         let stopping = || self.stopping.load(Ordering::Relaxed);
         let merged = block::write(&self.dir, header, |sink| block::merge(sources, sink, &stopping))?;
+        if let Some(known) = Operations::union(sources) {
+            merged.operations.get_or_init(|| known);
+        }
         lock(&self.view).replace(sources, Some(Arc::new(merged)));
         lock(&self.doomed).push(sources.to_vec(), self.clock.monotonic() + FILE_GRACE);
         Ok(())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sabot_common::clock::Timestamp;
-use sabot_observatory::{MAX_TRACE_SPANS, SearchError, ServiceOperations, StatusCode, TraceQuery};
+use sabot_observatory::{MAX_TRACE_SPANS, SearchError, ServiceOperations, StatusCode, TraceQuery, TraceReader};
 use sabot_telemetry::{AttributeValue, Resource, SpanStatus};
 
-use crate::support::{Bench, MILLI, NOW, at, child, root, text, trace_id, with_attribute};
+use crate::support::{Bench, MEMORY_BYTES, MILLI, NOW, at, child, root, text, trace_id, with_attribute};
 
 const HOUR: i64 = 3_600_000 * MILLI;
 
@@ -217,13 +217,32 @@ async fn services_are_listed_with_their_operations() {
         let operations = operations.into_iter().map(str::to_owned).collect();
         ServiceOperations { service: service.to_owned(), operations }
     });
-    assert_eq!(bench.reader().services().await.expect("an answer"), expected);
+    assert_eq!(bench.reader().services().expect("an answer"), expected);
+    // Blocks an earlier run wrote are read, and only once: what is gone from the disk is known by then.
+    bench.store.flush().expect("a block");
+    let (dir, reopened) = bench.reopened_copy();
+    let reader = TraceReader::new(&reopened, MEMORY_BYTES).expect("a reader");
+    assert_eq!(reader.services().expect("an answer"), expected);
+    std::fs::remove_dir_all(dir.path().join("spans")).expect("removed");
+    assert_eq!(reader.services().expect("an answer"), expected);
+}
+
+#[tokio::test]
+async fn services_of_merged_and_of_removed_blocks() {
+    let bench = Bench::new();
+    for trace in 0..8 {
+        bench.append_and_flush(&[root(trace, if trace % 2 == 0 { "even" } else { "odd" })]);
+    }
+    bench.store.maintain().expect("merged");
+    std::fs::remove_dir_all(bench.dir.path().join("spans")).expect("removed");
+    let services = bench.reader().services().expect("what was in memory or in a block is known without reading");
+    assert_eq!(services[0].operations, ["even", "odd"]);
 }
 
 #[tokio::test]
 async fn an_empty_store_has_nothing_and_says_so() {
     let bench = Bench::new();
     assert_eq!(bench.search(tagged("a", "b")).await, Vec::new());
-    assert_eq!(bench.reader().services().await.expect("an answer"), Vec::new());
+    assert_eq!(bench.reader().services().expect("an answer"), Vec::new());
     assert_eq!(bench.reader().trace(&trace_id(1), MAX_TRACE_SPANS).await.expect("an answer"), None);
 }

@@ -15,7 +15,7 @@ const LIMITS: MergeLimits = MergeLimits { bytes: 1_000, time: Duration::from_sec
 fn block(sequence: u64, tier: u8, second: i64, bytes: u64) -> Arc<Block> {
     let at = Timestamp::from_unix_nanos(second * 1_000_000_000);
     let header = Header { sequence, tier, oldest: at, newest: at, replaces: Vec::new() };
-    Arc::new(Block { header, path: PathBuf::new(), bytes, rows: 1 })
+    Arc::new(Block { header, path: PathBuf::new(), bytes, rows: 1, operations: std::sync::OnceLock::new() })
 }
 
 fn merged(blocks: Vec<Arc<Block>>) -> Option<Vec<u64>> {
