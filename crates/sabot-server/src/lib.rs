@@ -10,6 +10,7 @@
 
 mod api;
 mod check;
+mod disk;
 mod error;
 mod housekeeping;
 mod monitor;

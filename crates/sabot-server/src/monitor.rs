@@ -1,29 +1,34 @@
 //! Rates and recent history: one sample a second of every counter people watch.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry;
-use sabot_observatory::MetricsHistory;
+use sabot_observatory::{MetricsHistory, SpanStore};
 use sabot_runtime::describe;
-use sabot_store::DiskUsage;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::platform::Platform;
+use crate::disk;
+use crate::platform::{Counts, Platform};
 use crate::process::{self, Usage};
 
 /// Samples kept for the overview's charts: a quarter of an hour.
 const HISTORY: usize = 900;
+/// Between two looks at what the disk holds.
+const DISK_SECONDS: u64 = 10;
 /// Samples a rate is taken over.
 const RATE_SAMPLES: usize = 3;
 
 /// Takes samples and answers for rates.
 pub(crate) struct Monitor {
     platform: Arc<Platform>,
+    spans: Arc<SpanStore>,
+    data_dir: PathBuf,
     clock: SharedClock,
     state: Mutex<State>,
 }
@@ -48,7 +53,7 @@ pub(crate) struct Sample {
     pub(crate) memory_bytes: u64,
 }
 
-/// Sums over all agents.
+/// Sums over all agents; those that count do not go back while the server runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) events_in: u64,
@@ -64,14 +69,19 @@ pub(crate) struct Totals {
 }
 
 impl Monitor {
-    pub(crate) fn new(platform: Arc<Platform>, clock: SharedClock) -> Arc<Self> {
-        Arc::new(Self { platform, clock, state: Mutex::default() })
+    pub(crate) fn new(
+        platform: Arc<Platform>,
+        spans: Arc<SpanStore>,
+        data_dir: PathBuf,
+        clock: SharedClock,
+    ) -> Arc<Self> {
+        Arc::new(Self { platform, spans, data_dir, clock, state: Mutex::default() })
     }
 
     /// Samples once a second until the server closes.
     pub(crate) async fn run(self: Arc<Self>, metrics: Arc<MetricsHistory>, mut closed: watch::Receiver<bool>) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
-        loop {
+        for second in 0_u64.. {
             tokio::select! {
                 biased;
                 // An error means the server is gone, which closes it too.
@@ -80,6 +90,11 @@ impl Monitor {
             }
             self.sample();
             metrics.tick();
+            if second.is_multiple_of(DISK_SECONDS) {
+                let monitor = Arc::clone(&self);
+                // Files are counted one by one.
+                tokio::task::spawn_blocking(move || monitor.export_disk());
+            }
         }
     }
 
@@ -116,12 +131,10 @@ impl Monitor {
     fn counters(&self) -> BTreeMap<String, u64> {
         let relaxed = Ordering::Relaxed;
         let mut counters = BTreeMap::new();
-        let mut all = 0;
         self.platform.inspect(|sources, agents| {
             for (name, agent) in agents {
                 let Some(stats) = &agent.stats else { continue };
                 let read = stats.rows_in.load(relaxed);
-                all += read;
                 counters.insert(format!("agent:{name}"), read);
                 counters.insert(format!("out:{name}"), stats.rows_out.load(relaxed));
             }
@@ -134,7 +147,7 @@ impl Monitor {
             let latest = stream.partitions.iter().map(|p| p.latest).sum();
             counters.insert(format!("stream:{}", stream.spec.name), latest);
         }
-        counters.insert("all".to_owned(), all);
+        counters.insert("all".to_owned(), self.platform.counts().events_in);
         counters
     }
 
@@ -160,14 +173,10 @@ impl Monitor {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(crate) fn totals(&self) -> Totals {
         let relaxed = Ordering::Relaxed;
-        let mut totals = Totals::default();
+        let Counts { events_in, events_out, late, errors } = self.platform.counts();
+        let mut totals = Totals { events_in, events_out, late, errors, ..Totals::default() };
         self.platform.inspect(|sources, agents| {
-            for agent in agents.values() {
-                totals.errors += u64::from(agent.status().1.is_some());
-                let Some(stats) = &agent.stats else { continue };
-                totals.events_in += stats.rows_in.load(relaxed);
-                totals.events_out += stats.rows_out.load(relaxed);
-                totals.late += stats.late.load(relaxed);
+            for stats in agents.values().filter_map(|agent| agent.stats.as_deref()) {
                 totals.lag += stats.lag_events();
                 if let Some(watermark) = stats.watermark_micros() {
                     let lowest = totals.watermark.map_or(watermark, |lowest| lowest.min(watermark));
@@ -189,22 +198,46 @@ impl Monitor {
         totals
     }
 
+    /// Sets the gauges of each agent.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    fn export_agents(&self) {
+        let metrics = &self.platform.registry;
+        let lags = self.platform.consumer_lags();
+        for (agent, stream, lag) in &lags {
+            metrics.gauge(&describe(&registry::CONSUMER_LAG), &[stream, agent]).set(*lag as f64);
+        }
+        // One that was deleted meanwhile has its series back by now.
+        let is_gone = |agent: &String| self.platform.inspect(|_, agents| !agents.contains_key(agent));
+        for (agent, stream, _) in lags.iter().filter(|(agent, ..)| is_gone(agent)) {
+            metrics.remove(&describe(&registry::CONSUMER_LAG), &[stream, agent]);
+        }
+    }
+
+    /// Sets the gauges of the disk.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    fn export_disk(&self) {
+        for part in disk::PARTS {
+            let bytes = disk::usage(&self.data_dir.join(part));
+            self.platform.registry.gauge(&describe(&registry::DISK_USAGE), &[part]).set(bytes as f64);
+        }
+    }
+
     /// Sets the gauges that are read rather than counted.
     #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
     fn export(&self, usage: Usage) {
         let metrics = &self.platform.registry;
         metrics.gauge(&describe(&registry::MEMORY_USAGE), &[]).set(usage.memory_bytes as f64);
         metrics.gauge(&describe(&registry::CPU_USAGE), &[]).set(self.usage().1);
-        let DiskUsage { streams, journal, snapshots, tables } = self.platform.store.disk_usage();
-        for (kind, bytes) in [("streams", streams), ("journal", journal), ("snapshots", snapshots), ("tables", tables)]
-        {
-            metrics.gauge(&describe(&registry::DISK_USAGE), &[kind]).set(bytes as f64);
+        let (sources, agents) = self.platform.failures();
+        for (component, healthy) in [
+            ("store", !self.platform.is_disk_full()),
+            ("sources", sources.is_empty()),
+            ("agents", agents.is_empty()),
+            ("telemetry", self.spans.unreadable().is_empty()),
+        ] {
+            metrics.gauge(&describe(&registry::COMPONENT_HEALTH), &[component]).set(f64::from(u8::from(healthy)));
         }
-        let health = metrics.gauge(&describe(&registry::COMPONENT_HEALTH), &["store"]);
-        health.set(if self.platform.is_disk_full() { 0.0 } else { 1.0 });
-        for (agent, stream, lag) in self.platform.consumer_lags() {
-            metrics.gauge(&describe(&registry::CONSUMER_LAG), &[&stream, &agent]).set(lag as f64);
-        }
+        self.export_agents();
         let mut by_status: BTreeMap<&'static str, f64> = BTreeMap::new();
         self.platform.inspect(|_, agents| {
             for agent in agents.values() {
@@ -228,6 +261,7 @@ impl Monitor {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
 }

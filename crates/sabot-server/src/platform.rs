@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sabot_common::clock::SharedClock;
@@ -63,6 +64,26 @@ struct State {
     /// Jobs that fill streams and tables from files, by stream or table.
     sources: BTreeMap<String, SourceEntry>,
     agents: BTreeMap<String, AgentEntry>,
+    /// Counts of jobs that are gone, so that totals do not go back when an agent starts anew or is deleted.
+    gone: Counts,
+}
+
+/// What agents have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) events_in: u64,
+    pub(crate) events_out: u64,
+    pub(crate) late: u64,
+    pub(crate) errors: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.events_in += other.events_in;
+        self.events_out += other.events_out;
+        self.late += other.late;
+        self.errors += other.errors;
+    }
 }
 
 /// A file being read into a stream or table.
@@ -97,6 +118,42 @@ impl AgentEntry {
             (Some(_), Some(stats)) => stats.state(),
             _ => (self.resting, self.error.clone()),
         }
+    }
+
+    /// What it has done, and the errors that kept it from starting.
+    fn counts(&self) -> Counts {
+        let count = |pick: fn(&JobStats) -> &AtomicU64| {
+            self.stats.as_deref().map_or(0, |stats| pick(stats).load(Ordering::Relaxed))
+        };
+        Counts {
+            events_in: count(|stats| &stats.rows_in),
+            events_out: count(|stats| &stats.rows_out),
+            late: count(|stats| &stats.late),
+            errors: count(|stats| &stats.errors) + u64::from(self.error.is_some()),
+        }
+    }
+}
+
+impl State {
+    /// Lists an agent; the counts of the one it takes the place of are kept.
+    fn put_agent(&mut self, agent: AgentEntry) {
+        let name = agent.config.name.to_string();
+        if let Some(before) = self.agents.insert(name, agent) {
+            self.gone += before.counts();
+        }
+    }
+
+    fn remove_agent(&mut self, name: &str) -> Option<AgentEntry> {
+        let removed = self.agents.remove(name)?;
+        self.gone += removed.counts();
+        Some(removed)
+    }
+
+    /// What all agents have done since the server started.
+    fn counts(&self) -> Counts {
+        let mut counts = self.gone;
+        self.agents.values().for_each(|agent| counts += agent.counts());
+        counts
     }
 }
 
@@ -230,6 +287,19 @@ impl Platform {
     ) -> T {
         let state = self.state();
         look(&state.sources, &state.agents)
+    }
+
+    /// What agents have done since the server started, those included that are gone.
+    pub(crate) fn counts(&self) -> Counts {
+        self.state().counts()
+    }
+
+    /// What failed: sources, then agents, each with its error.
+    pub(crate) fn failures(&self) -> (Vec<String>, Vec<String>) {
+        let state = self.state();
+        let sources = state.sources.iter().filter_map(|(name, source)| Some(format!("{name}: {}", source.status().1?)));
+        let agents = state.agents.iter().filter_map(|(name, agent)| Some(format!("{name}: {}", agent.status().1?)));
+        (sources.collect(), agents.collect())
     }
 
     /// The tables there are.

@@ -145,7 +145,8 @@ impl Server {
             .map_err(ServerError::environment)?;
         let span_writer =
             SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
-        let monitor = Monitor::new(Arc::clone(&platform), SharedClock::clone(&clock));
+        let monitor =
+            Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
         let queries = Workers::start("sabot-query", QUERY_THREADS).map_err(ServerError::environment)?;
         let metrics = Arc::new(MetricsHistory::new(SharedClock::clone(&clock), registry));
         let engine = query_engine(&platform, &spans, &data_dir, &settings)?;
@@ -167,11 +168,10 @@ impl Server {
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
-        let serving = Serving { with_ui: !options.no_ui, on_loopback: bound.ip().is_loopback() };
         let mut background = JoinSet::new();
         background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));
-        background.spawn(serve(listener, api::router(api, serving), closed));
+        background.spawn(serve(listener, api::router(api, serving(options, bound)), closed));
         let started =
             Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
         let started_at = clock.monotonic();
@@ -280,6 +280,10 @@ fn described(platform: &Platform) -> Started {
         workers: platform.worker_threads(),
         finished_before: false,
     }
+}
+
+fn serving(options: &UpOptions, bound: SocketAddr) -> Serving {
+    Serving { with_ui: !options.no_ui, on_loopback: bound.ip().is_loopback() }
 }
 
 fn load_project(options: &UpOptions) -> Result<Project, ServerError> {

@@ -118,7 +118,10 @@ impl From<StoreError> for ApiError {
 
 impl From<sabot_observatory::SearchError> for ApiError {
     fn from(error: sabot_observatory::SearchError) -> Self {
-        Self::invalid(error)
+        match error {
+            sabot_observatory::SearchError::Store(_) => Self::internal(error),
+            _ => Self::invalid(error),
+        }
     }
 }
 

@@ -50,18 +50,14 @@ fn components(api: &Api) -> Vec<Value> {
     let full = api.platform.is_disk_full();
     let store =
         if full { "the disk is full; writing waits until there is room".to_owned() } else { "committing".to_owned() };
-    let (sources, agents) = api.platform.inspect(|sources, agents| {
-        let failed = |failures: Vec<String>, all: usize| (failures, all);
-        let sources_failed = sources.iter().filter_map(|(name, s)| Some(format!("{name}: {}", s.status().1?)));
-        let agents_failed = agents.iter().filter_map(|(name, a)| Some(format!("{name}: {}", a.status().1?)));
-        (failed(sources_failed.collect(), sources.len()), failed(agents_failed.collect(), agents.len()))
-    });
-    let summary = |(failures, all): (Vec<String>, usize), what: &str| {
+    let (sources, agents) = api.platform.failures();
+    let (source_count, agent_count) = api.platform.inspect(|sources, agents| (sources.len(), agents.len()));
+    let summary = |failures: Vec<String>, all: usize, what: &str| {
         let message = if failures.is_empty() { format!("{all} {what}") } else { failures.join("; ") };
         (failures.is_empty(), message)
     };
-    let (sources_ok, sources_text) = summary(sources, "sources");
-    let (agents_ok, agents_text) = summary(agents, "agents");
+    let (sources_ok, sources_text) = summary(sources, source_count, "sources");
+    let (agents_ok, agents_text) = summary(agents, agent_count, "agents");
     let unreadable: Vec<String> = api.spans.unreadable().iter().map(ToString::to_string).collect();
     let telemetry_ok = unreadable.is_empty();
     let stored = sabot_common::units::format_size(api.spans.disk_bytes());

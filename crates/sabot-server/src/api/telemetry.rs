@@ -77,7 +77,7 @@ pub(super) async fn trace(
 
 pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     let reader = Arc::clone(&api.traces);
-    let found = api.query_threads.run(async move { reader.services().await }).await?;
+    let found = api.query_threads.run_blocking(move || reader.services()).await?;
     serde_json::to_value(found).map(Json).map_err(ApiError::internal)
 }
 

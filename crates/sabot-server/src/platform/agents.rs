@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sabot_common::config::{AgentConfig, ConfigError, LateTo, Output};
-use sabot_common::registry::{attributes, spans};
+use sabot_common::registry::{ALL_METRICS, attributes, spans};
 use sabot_common::suggest;
 use sabot_engine::EngineError;
 use sabot_engine::agent::AgentPlan;
@@ -123,7 +123,7 @@ impl Platform {
             resting: JobState::Failed,
             error: Some(error),
         };
-        self.state().agents.insert(entry.config.name.to_string(), entry);
+        self.state().put_agent(entry);
     }
 
     fn plan(&self, mut config: AgentConfig) -> Result<AgentPlan, EngineError> {
@@ -298,7 +298,7 @@ impl Platform {
             resting,
             error: None,
         };
-        self.state().agents.insert(name.clone(), entry);
+        self.state().put_agent(entry);
         if row.running && !finished {
             self.launch(&name);
         }
@@ -350,7 +350,26 @@ impl Platform {
         self.known(name)?;
         self.drain_agent(name).await;
         self.forget(name)?;
-        self.state().agents.remove(name);
+        let removed = self.state().remove_agent(name);
+        if let Some(removed) = removed {
+            self.forget_series(&removed.config);
+        }
         Ok(())
+    }
+
+    /// Takes the metrics of an agent that is gone out of what is exported.
+    fn forget_series(&self, gone: &AgentConfig) {
+        for metric in ALL_METRICS {
+            if let Some(at) = metric.labels.iter().position(|label| *label == "agent") {
+                let is_other = |values: &[String]| values.get(at).is_none_or(|agent| *agent != gone.name.as_str());
+                self.registry.retain(metric.name, is_other);
+            }
+        }
+        for metric in &gone.metrics {
+            let declares = |agent: &AgentEntry| agent.config.metrics.iter().any(|other| other.name == metric.name);
+            if !self.inspect(|_, agents| agents.values().any(declares)) {
+                self.registry.forget(&metric.name);
+            }
+        }
     }
 }

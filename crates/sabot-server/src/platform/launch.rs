@@ -123,7 +123,10 @@ impl Platform {
 
     /// An agent without a job, and where it stands.
     pub(super) fn rest(&self, name: &str, resting: JobState, error: Option<String>) {
-        if let Some(agent) = self.state().agents.get_mut(name) {
+        let mut state = self.state();
+        let state = &mut *state;
+        if let Some(agent) = state.agents.get_mut(name) {
+            state.gone.errors += u64::from(agent.error.is_some());
             agent.job = None;
             agent.resting = resting;
             agent.error = error;

@@ -5,6 +5,7 @@
 mod agents;
 mod limits;
 mod metrics;
+mod pages;
 mod requests;
 mod retention;
 mod support;

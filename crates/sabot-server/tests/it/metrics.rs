@@ -123,3 +123,72 @@ fn business_metrics_count_what_their_sql_says() {
     }
     assert_eq!(metrics.get("newest_value"), Some(&969.0));
 }
+
+/// Deletes agents and starts them anew, and looks at what is told of all of them.
+#[test]
+fn totals_never_go_back_and_series_go_with_their_agent() {
+    let settings = "streams:\n  - { name: readings, event_time: at, source: { file: readings.csv } }\n";
+    let server = Running::on(&[
+        ("sabot.yaml", settings),
+        ("readings.csv", &readings(970)),
+        ("agents/windows.yaml", &WINDOWS.replace("count: 2\n", "")),
+        ("agents/failing.yaml", FAILING),
+    ]);
+    let totals = || {
+        let status = server.get("/status");
+        ["events_total", "late_total", "errors_total"].map(|name| status[name].as_u64().unwrap())
+    };
+    let settled = |name: &str, state: &str| {
+        server.until("it is over", || (server.agent_status(name) == state).then_some(()));
+    };
+    settled("windows", "finished");
+    settled("failing", "failed");
+    let before = totals();
+    assert!(before[0] >= 970 && before[2] == 1, "{before:?}");
+    assert_eq!(server.post("/agents/failing/start", "").0, 200);
+    server.until("it has failed again", || (totals()[2] == 2).then_some(()));
+    assert_eq!(server.post("/agents/failing/stop", "").0, 200);
+    let before = totals();
+    assert_eq!(before[2], 2);
+    let of_agent = |agent: &str| -> Vec<String> {
+        let label = format!("agent=\"{agent}\"");
+        server.metrics().into_keys().filter(|series| series.contains(&label)).collect()
+    };
+    let business = || server.metrics().into_keys().filter(|series| series.starts_with("readings_of_key")).count();
+    server.until("its gauges are set", || {
+        let series = of_agent("windows");
+        series.iter().any(|name| name.starts_with("sabot_consumer_lag")).then_some(())
+    });
+    assert!(business() == 97 && of_agent("failing").len() > 1);
+    for agent in ["windows", "failing"] {
+        assert_eq!(server.delete(&format!("/agents/{agent}")), 200);
+        assert_eq!(of_agent(agent), Vec::<String>::new());
+    }
+    assert_eq!(business(), 0);
+    assert_eq!(totals(), before, "what they did stays done");
+    // A few rounds of gauges later they are still gone.
+    crate::support::pause(std::time::Duration::from_millis(2_500));
+    assert_eq!([of_agent("windows"), of_agent("failing")].concat(), Vec::<String>::new());
+    assert_eq!(server.get("/overview")["status"]["errors_total"], 2);
+    let again = WINDOWS
+        .replace("count: 2\n", "")
+        .replace("readings_of_key_total, type: counter", "readings_of_key_total, type: gauge");
+    assert_eq!(server.post("/agents", &again).0, 200);
+    settled("windows", "finished");
+    assert!(business() == 97 && totals()[0] >= before[0] + 970);
+}
+
+#[test]
+fn parts_have_their_health_and_their_share_of_the_disk() {
+    let settings = "streams:\n  - { name: readings, event_time: at, source: { file: readings.csv } }\n";
+    let server =
+        Running::on(&[("sabot.yaml", settings), ("readings.csv", &readings(970)), ("agents/failing.yaml", FAILING)]);
+    let gauge = |series: &str| server.metrics().get(series).copied();
+    let health = |part: &str| gauge(&format!("sabot_component_health{{component=\"{part}\"}}"));
+    server.until("agents are not healthy", || (health("agents") == Some(0.0)).then_some(()));
+    assert_eq!(["store", "sources", "telemetry"].map(health), [Some(1.0); 3]);
+    server.until("the disk is looked at", || {
+        let used = |part: &str| gauge(&format!("sabot_disk_usage_bytes{{kind=\"{part}\"}}"));
+        (used("streams")? > 0.0 && used("journal")? > 0.0 && used("telemetry").is_some()).then_some(())
+    });
+}

@@ -167,7 +167,7 @@ fn sql_of_any_depth_leaves_the_server_up() {
         many("[[{("),
         many("CASE WHEN "),
     ] {
-        let start = &expression[..20];
+        let start: String = expression.chars().take(20).collect();
         let sql = format!("SELECT a FROM s WHERE {expression}");
         let body = serde_json::json!({ "query": sql }).to_string();
         let (status, answer) = server.post_json("/sql", &body);

@@ -107,6 +107,14 @@ impl Registry {
         family.map_or(0, |family| family.retain(keep))
     }
 
+    /// Stops exporting a metric altogether; whether there was one. It may come back with another description.
+    pub fn forget(&self, metric: &str) -> bool {
+        let mut families = lock(&self.shared.families);
+        let before = families.len();
+        families.retain(|_, family| family.desc.name != metric);
+        families.len() < before
+    }
+
     /// Calls `refresh` before every reading, to set gauges and [raise](Counter::raise_to) totals kept elsewhere. It may
     /// bind and remove series; reading the registry from it would never end.
     pub fn on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) {

@@ -95,6 +95,16 @@ fn series_of_what_is_gone_can_be_let_go_of_together() {
 }
 
 #[test]
+fn a_forgotten_metric_may_come_back_as_another() {
+    let registry = Registry::new();
+    registry.counter(&counter("events_total"), &["a"]).inc();
+    assert!(registry.forget("events_total") && !registry.forget("events_total"));
+    assert_eq!(registry.snapshot().len(), 0);
+    registry.gauge(&MetricDesc::new("events_total", MetricKind::Gauge, "For a test."), &[]).set(1.0);
+    assert_eq!(registry.snapshot().len(), 1);
+}
+
+#[test]
 fn metrics_whose_samples_would_have_the_same_name_are_not_exported() {
     let registry = Registry::new();
     let bind = |name: &'static str, kind| {
