@@ -38,6 +38,8 @@ pub struct Chain {
     batch_name: Arc<str>,
     /// Scratch space for what moves from one operator to the next.
     moving: Vec<Envelope>,
+    /// Its part of the job's state, as last counted.
+    state_bytes: u64,
 }
 
 impl std::fmt::Debug for Chain {
@@ -50,7 +52,7 @@ impl Chain {
     /// A chain whose statistics start at `first_stat` in the job's.
     pub fn new(operators: Vec<Box<dyn Operator>>, first_stat: usize, context: ChainContext) -> Self {
         let batch_name = Arc::from(format!("{} {}", spans::PROCESS_BATCH, context.agent));
-        Self { operators, first_stat, context, batch_name, moving: Vec::new() }
+        Self { operators, first_stat, context, batch_name, moving: Vec::new(), state_bytes: 0 }
     }
 
     pub(crate) const fn context(&self) -> &ChainContext {
@@ -161,7 +163,7 @@ impl Chain {
             whole.sections.extend(sections.map(|section| Section { name: named(section.name), ..section }));
             bytes += operator.state_bytes();
         }
-        self.context.stats.state_bytes.store(bytes as u64, Ordering::Relaxed);
+        self.context.stats.replace_state_bytes(&mut self.state_bytes, bytes as u64);
         Ok(whole)
     }
 

@@ -26,7 +26,7 @@ pub struct JobStats {
     pub epoch: AtomicU64,
     /// Nanoseconds from the job's start to its last commit.
     pub active_nanos: AtomicU64,
-    /// Memory held by operator state.
+    /// Memory held by the state of the operators of all tasks.
     pub state_bytes: AtomicU64,
     /// One per operator of the chain, in order.
     pub operators: Vec<OperatorStats>,
@@ -124,6 +124,13 @@ impl JobStats {
         }
     }
 
+    /// A task's part of the state has changed from `before`, which becomes `now`.
+    pub(crate) fn replace_state_bytes(&self, before: &mut u64, now: u64) {
+        // Wraps in between where it shrinks; the sum over all tasks does not.
+        self.state_bytes.fetch_add(now.wrapping_sub(*before), Ordering::Relaxed);
+        *before = now;
+    }
+
     /// The state, and the error that led to it if it failed.
     pub fn state(&self) -> (JobState, Option<String>) {
         self.state.lock().map_or((JobState::Failed, None), |state| state.clone())
@@ -185,3 +192,6 @@ impl JobStats {
         (lowest != WATERMARK_NONE && lowest != crate::WATERMARK_END).then_some(lowest)
     }
 }
+
+#[cfg(test)]
+mod tests;
