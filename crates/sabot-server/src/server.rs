@@ -248,13 +248,13 @@ impl Server {
         self.platform.inspect(|sources, _| sources.iter().map(of).collect())
     }
 
-    /// Drains: jobs commit and end, requests are answered, spans are written, the data directory is free for others.
-    /// True when all of it was done in time.
+    /// Drains: jobs commit and end, requests are answered, spans are written. True when all that was read is committed.
+    /// Then the data directory is free for others, unless a request has not ended in time.
     pub async fn stop(mut self) -> bool {
-        let mut drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
+        let drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
         self.closing.send_replace(true);
         let ended = async { while self.background.join_next().await.is_some() {} };
-        drained &= tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();
+        let answered = tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();
         self.telemetry.shutdown();
         if let Some(writer) = self.span_writer.take()
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
@@ -263,7 +263,12 @@ impl Server {
         }
         let closed = self.platform.store.closed();
         drop(self);
-        drained && tokio::time::timeout(CLOSE_DEADLINE, closed).await.is_ok()
+        if !answered {
+            tracing::warn!("a request did not end within {CLOSE_DEADLINE:?} and is cut off");
+        } else if tokio::time::timeout(CLOSE_DEADLINE, closed).await.is_err() {
+            tracing::warn!("the data directory is in use until this process ends");
+        }
+        drained
     }
 }
 

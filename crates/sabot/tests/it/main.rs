@@ -13,3 +13,4 @@ mod requests;
 mod sql;
 mod support;
 mod telemetry;
+mod up;
