@@ -10,7 +10,7 @@ use crate::output::{Cell, Grid, Style, Tone};
 /// A finished run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Summary {
-    /// From the first event read to the last commit.
+    /// Time since the server started serving.
     pub(crate) elapsed: Duration,
     /// Each agent's part, in the order shown.
     pub(crate) agents: Vec<AgentSummary>,
@@ -76,7 +76,8 @@ impl Summary {
             name: "total".to_owned(),
             events_in: sum(|agent| agent.events_in),
             events_out: sum(|agent| agent.events_out),
-            elapsed: self.elapsed,
+            // Agents work beside each other, and a server may go on when they have nothing left to do.
+            elapsed: self.agents.iter().map(|agent| agent.elapsed).max().unwrap_or_default(),
             late: sum(|agent| agent.late),
             errors: sum(|agent| agent.errors),
         }

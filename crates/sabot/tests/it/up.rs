@@ -19,8 +19,8 @@ impl Up {
         let source = "source: { file: n.csv, speed: 10m }";
         let project = format!("streams:\n  - {{ name: n, event_time: at, {source} }}\n");
         std::fs::write(dir.path().join("sabot.yaml"), project).expect("a file");
-        let rows: String = (10..60).map(|minute| format!("2026-01-01T00:{minute}:00Z,{minute}\n")).collect();
-        std::fs::write(dir.path().join("n.csv"), format!("at,n\n{rows}")).expect("a file");
+        let rows: Vec<_> = (10..60).map(|minute| format!("2026-01-01T00:{minute}:00Z,{minute}")).collect();
+        std::fs::write(dir.path().join("n.csv"), format!("at,n\n{}\n", rows.join("\n"))).expect("a file");
         let mut command = sabot();
         command.arg("up").arg(dir.path()).args(["--port", "0"]).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
