@@ -17,16 +17,31 @@ const MAX_DEPTH: usize = 1_000;
 /// SELECTs, joins and set operations of a query.
 const MAX_RELATIONS: usize = 200;
 
-/// What stands between two brackets.
+/// What stands between two brackets, or between CASE and its END.
 #[derive(Clone, Copy, Default)]
 struct Level {
     /// Operators since the last word or comma that begins another expression.
     operators: usize,
     /// Whether commas join relations.
     from: bool,
+    /// Whether it ends with END.
+    case: bool,
 }
 
-/// Measures a text as it is read.
+/// What a token follows. A word such as LIMIT begins a clause only behind a whole operand; elsewhere it is a name.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Behind {
+    /// Nothing, an opening bracket or a comma.
+    #[default]
+    Start,
+    Operand,
+    Operator,
+    Period,
+    /// A word that is no operand for certain.
+    Keyword,
+}
+
+/// Measures a text as it is read. Where a text can be read in two ways, it counts as the deeper one.
 #[derive(Default)]
 struct Depth {
     current: Level,
@@ -36,6 +51,7 @@ struct Depth {
     deepest: usize,
     selects: usize,
     relations: usize,
+    behind: Behind,
 }
 
 /// Refuses a text whose tree could be too deep. What cannot be read at all is left to the parser to tell.
@@ -63,50 +79,89 @@ pub(crate) fn check(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlError> {
 
 impl Depth {
     fn take(&mut self, token: &Token) {
-        match token {
-            Token::LParen | Token::LBracket | Token::LBrace => self.open(),
+        self.behind = match token {
+            Token::Whitespace(_) => return,
+            Token::LParen | Token::LBracket | Token::LBrace => self.open(false),
             Token::RParen | Token::RBracket | Token::RBrace => self.close(),
-            Token::Comma if self.current.from => self.relations += 1,
-            Token::Comma | Token::SemiColon => self.current.operators = 0,
+            Token::Comma | Token::SemiColon => self.separate(token == &Token::Comma),
             Token::Word(word) => self.word(word.keyword),
-            Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period => {}
-            _ => self.current.operators += 1,
-        }
+            Token::Number(..) | Token::SingleQuotedString(_) => Behind::Operand,
+            Token::Period => Behind::Period,
+            _ => self.operator(Behind::Operator),
+        };
         self.deepest = self.deepest.max(self.around + self.current.operators);
     }
 
-    fn word(&mut self, keyword: Keyword) {
-        match keyword {
-            Keyword::NoKeyword => {}
-            Keyword::SELECT => {
-                self.selects += 1;
+    fn word(&mut self, keyword: Keyword) -> Behind {
+        match (keyword, self.behind) {
+            (Keyword::NoKeyword, _) | (_, Behind::Period) => Behind::Operand,
+            (Keyword::NULL | Keyword::TRUE | Keyword::FALSE, _) => self.operator(Behind::Operand),
+            (Keyword::SELECT, _) => self.select(),
+            (Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN, _) => {
                 self.relations += 1;
-                self.current = Level::default();
+                self.operator(Behind::Keyword)
             }
-            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => self.relations += 1,
-            Keyword::FROM => self.current = Level { operators: 0, from: true },
-            Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER | Keyword::LIMIT | Keyword::WINDOW => {
-                self.current = Level::default();
+            (Keyword::FROM, behind) => {
+                self.operator(Behind::Keyword);
+                let operators = if behind == Behind::Operand { 0 } else { self.current.operators };
+                self.current = Level { operators, from: true, ..self.current };
+                Behind::Keyword
             }
-            Keyword::ON | Keyword::WHEN | Keyword::THEN | Keyword::ELSE => self.current.operators = 0,
-            Keyword::CASE => self.open(),
-            Keyword::END => self.close(),
-            _ => self.current.operators += 1,
+            (
+                Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER | Keyword::LIMIT | Keyword::WINDOW,
+                Behind::Operand,
+            ) => {
+                self.current = Level { operators: 0, from: false, ..self.current };
+                Behind::Keyword
+            }
+            (Keyword::ON | Keyword::WHEN | Keyword::THEN | Keyword::ELSE, Behind::Operand) => {
+                self.current.operators = 0;
+                Behind::Keyword
+            }
+            (Keyword::CASE, _) => self.open(true),
+            (Keyword::END, Behind::Operand) if self.current.case => self.close(),
+            _ => self.operator(Behind::Keyword),
         }
     }
 
-    fn open(&mut self) {
-        self.around += self.current.operators;
-        self.outer.push(self.current);
-        self.current = Level { operators: 1, from: false };
+    fn operator(&mut self, behind: Behind) -> Behind {
+        self.current.operators += 1;
+        behind
     }
 
-    /// A bracket that closes nothing is the parser's to tell.
-    fn close(&mut self) {
+    fn select(&mut self) -> Behind {
+        self.selects += 1;
+        self.relations += 1;
+        let operators = if self.behind == Behind::Operator { self.current.operators + 1 } else { 0 };
+        self.current = Level { operators, from: false, ..self.current };
+        Behind::Keyword
+    }
+
+    fn separate(&mut self, is_comma: bool) -> Behind {
+        if is_comma && self.current.from {
+            self.relations += 1;
+        } else {
+            self.current.operators = 0;
+        }
+        Behind::Start
+    }
+
+    /// Opens a level. It counts in the one around it too: `a[1][2]` is as deep as it has brackets.
+    fn open(&mut self, case: bool) -> Behind {
+        self.current.operators += 1;
+        self.around += self.current.operators;
+        self.outer.push(self.current);
+        self.current = Level { operators: 1, from: false, case };
+        if case { Behind::Keyword } else { Behind::Start }
+    }
+
+    /// Closes a level. A bracket that closes nothing is the parser's to tell.
+    fn close(&mut self) -> Behind {
         if let Some(outer) = self.outer.pop() {
             self.around -= outer.operators;
             self.current = outer;
         }
+        Behind::Operand
     }
 }
 

@@ -26,7 +26,20 @@ fn deep(parts: usize) -> Vec<String> {
         format!("SELECT 1 AS one FROM {}", repeat("numbers", " CROSS JOIN ")),
         format!("SELECT 1 AS one FROM {}", repeat("numbers", ", ")),
         format!("{}SELECT n FROM numbers{}", "SELECT n FROM (".repeat(parts), ") AS t".repeat(parts)),
+        format!("SELECT n{} AS subscripts FROM numbers", "[1]".repeat(parts)),
+        format!("SELECT n{} AS distinct_from FROM numbers", " IS DISTINCT FROM n".repeat(parts)),
     ]
+}
+
+/// Words that begin a clause, and are names elsewhere.
+const CLAUSE_WORDS: [&str; 13] =
+    ["limit", "where", "group", "order", "having", "window", "on", "when", "then", "else", "from", "end", "select"];
+
+/// A long sum in which a column of such a name stands now and then.
+fn named(word: &str, parts: usize) -> String {
+    let term = |part: usize| if part % 20 == 0 { format!("x.{word}") } else { "1".to_owned() };
+    let sum: Vec<_> = (0..parts).map(term).collect();
+    format!("SELECT {} AS sum FROM (SELECT n AS \"{word}\" FROM numbers) AS x", sum.join(" + "))
 }
 
 struct Numbers;
@@ -64,6 +77,20 @@ fn a_query_of_any_depth_is_answered_or_refused() {
             let start: String = sql.chars().take(60).collect();
             assert!(parts < 2_000 || outcome.is_err(), "{parts}: {start}");
             drop(planner.plan(&sql));
+        }
+    }
+    // About as deep as two SELECTs may go.
+    for sql in CLAUSE_WORDS.map(|word| named(word, 480)) {
+        assert!(!matches!(answer(&sql), Err(SqlError::Limit(_))), "{sql}");
+    }
+}
+
+#[test]
+fn a_name_does_not_hide_what_stands_before_it() {
+    for word in CLAUSE_WORDS {
+        let bare = named(word, 3_000).replace("x.", "");
+        for sql in [named(word, 3_000), bare] {
+            assert!(check_depth(&sql).is_err(), "{word}: {}", &sql[..60]);
         }
     }
 }
