@@ -216,7 +216,7 @@ fn batch_of(schema: Schema, columns: Vec<ArrayRef>, rows: usize) -> Result<Recor
 }
 
 fn accumulator(aggregate: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>, DataFusionError> {
-    if let Some(sum) = sum::checked(aggregate) {
+    if let Some(sum) = sum::exact(aggregate) {
         return Ok(sum);
     }
     if aggregate.groups_accumulator_supported() {

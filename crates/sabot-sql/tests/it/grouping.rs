@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
 use sabot_sql::{Aggregation, GroupTable, Planner};
 
 fn aggregation(value: &str, labels: &[&str]) -> Aggregation {
@@ -66,26 +66,52 @@ fn every_aggregate_survives_the_trip_through_its_state() {
     }
 }
 
+/// The sum in keys of these rows: in one table, and merged from a table of each row.
+fn summed(value: &str, rows: &[(&str, i64)]) -> [Result<RecordBatch, String>; 2] {
+    let plan = aggregation(value, &["k"]);
+    let mut whole = plan.new_table().expect("a table");
+    whole.update(&batch(rows)).expect("update");
+    let mut merged = plan.new_table().expect("a table");
+    for row in rows {
+        let mut part = plan.new_table().expect("a table");
+        part.update(&batch(&[*row])).expect("update");
+        merged.merge(&part.into_state().expect("state")).expect("merge");
+    }
+    [whole, merged].map(|table| table.into_results().map_err(|error| error.to_string()))
+}
+
 #[test]
 fn a_sum_that_does_not_fit_fails_and_names_itself() {
-    let plan = aggregation("sum(v)", &["k"]);
-    let mut whole = plan.new_table().expect("a table");
-    whole.update(&batch(&[("a", i64::MAX), ("b", i64::MIN), ("a", 0)])).expect("the ends of the range fit");
-    let error = whole.update(&batch(&[("b", -1)])).expect_err("too small").to_string();
-    assert!(error.contains("sum(") && error.contains("does not fit Int64") && error.contains("DECIMAL"), "{error}");
+    for (value, rows) in [
+        ("sum(v)", [("a", i64::MIN), ("a", -1)]),
+        ("sum(DISTINCT v)", [("a", i64::MAX), ("a", i64::MAX - 1)]),
+        (
+            "sum(CAST(v AS DECIMAL(38, 0)) * CAST(9223372036854775807 AS DECIMAL(38, 0)))",
+            [("a", i64::MAX), ("a", i64::MAX)],
+        ),
+    ] {
+        for outcome in summed(value, &rows) {
+            let error = outcome.expect_err(value);
+            assert!(error.contains("sum(") && error.contains("does not fit") && error.contains("DECIMAL"), "{error}");
+        }
+    }
+}
 
-    let state = |rows: &[(&str, i64)]| {
-        let mut part = plan.new_table().expect("a table");
-        part.update(&batch(rows)).expect("update");
-        part.into_state().expect("state")
-    };
-    let mut merged = plan.new_table().expect("a table");
-    merged.merge(&state(&[("a", i64::MAX), ("b", 1)])).expect("merge");
-    assert!(merged.merge(&state(&[("a", 1)])).is_err(), "a merge that does not fit");
-
-    let wide = aggregation("sum(CAST(v AS DECIMAL(38, 0)))", &[]);
-    let mut wide = wide.new_table().expect("a table");
-    wide.update(&batch(&[("a", i64::MAX), ("a", i64::MAX)])).expect("decimals have room");
+#[test]
+fn a_sum_that_fits_does_not_depend_on_what_it_went_through() {
+    let sum = |batch: &RecordBatch| batch.column(1).as_primitive::<Int64Type>().value(0);
+    for rows in [[i64::MAX, 1, -5, -5], [1, -5, i64::MAX, -5]] {
+        for outcome in summed("sum(v)", &rows.map(|value| ("a", value))) {
+            assert_eq!(sum(&outcome.expect("it fits")), i64::MAX - 9);
+        }
+    }
+    for outcome in summed("sum(DISTINCT v)", &[("a", i64::MAX), ("a", 7), ("a", 7), ("a", -7)]) {
+        assert_eq!(sum(&outcome.expect("it fits")), i64::MAX);
+    }
+    for outcome in summed("sum(CAST(v AS DECIMAL(20, 2)))", &[("a", i64::MAX / 100), ("a", 1)]) {
+        let expected = (i128::from(i64::MAX / 100) + 1) * 100;
+        assert_eq!(outcome.expect("it fits").column(1).as_primitive::<Decimal128Type>().value(0), expected);
+    }
 }
 
 #[test]
