@@ -63,6 +63,18 @@ pub fn source_agent(relation: &str) -> String {
     format!("source:{relation}")
 }
 
+/// The stream for what does not fit a relation; there is none before its first row, or its first reader.
+fn dead_letters(relation: &str) -> StreamSpec {
+    StreamSpec {
+        name: format!("{relation}.dead"),
+        partitions: 1,
+        schema: dead_schema(),
+        event_time: None,
+        retention: None,
+        kind: StreamKind::Stream,
+    }
+}
+
 impl StreamPlan {
     /// Looks at the file of a declared stream, if it has one.
     pub fn new(dir: &Path, config: StreamConfig) -> Result<Self, EngineError> {
@@ -84,6 +96,12 @@ impl StreamPlan {
             retention: self.config.retention,
             kind: StreamKind::Stream,
         })
+    }
+
+    /// The stream for rows of its file that do not fit, where they are kept.
+    pub fn dead_letters(&self) -> Option<StreamSpec> {
+        let keeps = self.config.source.is_some() && self.config.on_error == OnError::DeadLetter;
+        keeps.then(|| dead_letters(self.config.name.as_str()))
     }
 
     /// The job that fills it; none when it has no file or is filled.
@@ -129,6 +147,12 @@ impl TablePlan {
             schema: SchemaRef::clone(self.shape.as_ref()?.schema()),
             backend: self.config.backend,
         })
+    }
+
+    /// The stream for rows of its file that do not fit, where they are kept.
+    pub fn dead_letters(&self) -> Option<StreamSpec> {
+        let keeps = self.config.source.is_some() && self.config.on_error == OnError::DeadLetter;
+        keeps.then(|| dead_letters(self.config.name.as_str()))
     }
 
     /// The job that fills it; none when it has no file or is filled.
@@ -264,15 +288,7 @@ fn sinks(
     let mut sinks: BTreeMap<Route, Box<dyn Sink>> = BTreeMap::new();
     sinks.insert(Route::Main, Box::new(StreamSink::open(target(spec.clone(), false))?));
     if on_error == OnError::DeadLetter {
-        let dead = StreamSpec {
-            name: format!("{relation}.dead"),
-            partitions: 1,
-            schema: dead_schema(),
-            event_time: None,
-            retention: None,
-            kind: StreamKind::Stream,
-        };
-        sinks.insert(Route::Dead, Box::new(StreamSink::open(target(dead, true))?));
+        sinks.insert(Route::Dead, Box::new(StreamSink::open(target(dead_letters(relation), true))?));
     }
     Ok(sinks)
 }

@@ -43,6 +43,8 @@ pub(crate) struct Api {
     pub(crate) queries: Arc<QueryEngine>,
     /// Where queries run, away from the threads that answer requests.
     pub(crate) query_threads: QueryThreads,
+    /// Where traces, streams and tables are read: a query that computes for long does not keep them waiting.
+    pub(crate) look_threads: QueryThreads,
     pub(crate) settings: Arc<SettingsSource>,
     pub(crate) clock: SharedClock,
     pub(crate) started_at: Timestamp,

@@ -46,6 +46,13 @@ pub fn check_agent(project_dir: &Path, agent_file: &Path) -> Result<CheckedAgent
     })
 }
 
+/// Checks that a whole project plans.
+pub(crate) fn check_project(project: &Project) -> Result<(), EngineError> {
+    let mut known = Known::declared(project)?;
+    let left = known.add_outputs(project.agents.clone());
+    left.into_iter().next().map_or(Ok(()), |agent| known.plan(agent).map(drop))
+}
+
 /// Streams and tables as agents' SQL sees them.
 #[derive(Default)]
 struct Known {
@@ -57,10 +64,13 @@ impl Known {
     fn declared(project: &Project) -> Result<Self, EngineError> {
         let mut known = Self::default();
         for config in &project.streams {
-            StreamPlan::new(&project.dir, config.clone())?.spec().into_iter().for_each(|spec| known.add_stream(spec));
+            let plan = StreamPlan::new(&project.dir, config.clone())?;
+            plan.spec().into_iter().chain(plan.dead_letters()).for_each(|spec| known.add_stream(spec));
         }
         for config in &project.tables {
-            if let Some(spec) = TablePlan::new(&project.dir, config.clone())?.spec() {
+            let plan = TablePlan::new(&project.dir, config.clone())?;
+            plan.dead_letters().into_iter().for_each(|spec| known.add_stream(spec));
+            if let Some(spec) = plan.spec() {
                 known.relations.push(Relation::new(spec.name, spec.schema, RelationKind::Table { key: spec.key }));
             }
         }
@@ -73,8 +83,8 @@ impl Known {
         self.streams.insert(spec.name.clone(), spec);
     }
 
-    /// Adds the outputs of agents, in an order in which each finds those it reads; what does not plan has none.
-    fn add_outputs(&mut self, mut agents: Vec<AgentConfig>) {
+    /// Adds the outputs of agents, in an order in which each finds those it reads, and returns those that do not plan.
+    fn add_outputs(&mut self, mut agents: Vec<AgentConfig>) -> Vec<AgentConfig> {
         loop {
             let before = agents.len();
             agents.retain(|agent| match self.plan(agent.clone()) {
@@ -89,7 +99,7 @@ impl Known {
                 Err(_) => true,
             });
             if agents.is_empty() || agents.len() == before {
-                return;
+                return agents;
             }
         }
     }

@@ -66,6 +66,8 @@ struct State {
     agents: BTreeMap<String, AgentEntry>,
     /// Counts of jobs that are gone, so that totals do not go back when an agent starts anew or is deleted.
     gone: Counts,
+    /// Streams that there are once a row of a declared file does not fit, or an agent reads them.
+    dead_letters: BTreeMap<String, StreamSpec>,
 }
 
 /// What agents have done.
@@ -242,13 +244,14 @@ impl Platform {
 
     /// Streams and tables as agents' SQL sees them.
     fn relations(&self) -> (Vec<Relation>, BTreeMap<String, StreamSpec>) {
-        let streams: BTreeMap<_, _> = self
+        let mut streams = self.state().dead_letters.clone();
+        let stored = self
             .store
             .streams()
             .into_iter()
             .filter(|stream| stream.spec.kind == StreamKind::Stream)
-            .map(|stream| (stream.spec.name.clone(), stream.spec.as_ref().clone()))
-            .collect();
+            .map(|stream| (stream.spec.name.clone(), stream.spec.as_ref().clone()));
+        streams.extend(stored);
         let mut relations: Vec<_> = streams
             .values()
             .map(|s| {

@@ -28,7 +28,7 @@ use crate::{ServerError, UpOptions};
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest wait for requests under way, and then for the data directory to be free.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-/// Threads that answer ad-hoc queries.
+/// Threads that answer ad-hoc queries, and as many that read traces and rows.
 const QUERY_THREADS: usize = 2;
 
 /// A running server.
@@ -38,8 +38,8 @@ pub struct Server {
     clock: SharedClock,
     telemetry: TelemetryProviders,
     span_writer: Option<SpanWriter>,
-    /// Where ad-hoc queries run; they end with the server.
-    _queries: Workers,
+    /// Where ad-hoc queries run, and where traces and rows are read; they end with the server.
+    _queries: [Workers; 2],
     closing: watch::Sender<bool>,
     /// What runs beside the jobs.
     background: JoinSet<()>,
@@ -135,6 +135,7 @@ impl Server {
         // Bound before anything is removed or recovered: a taken port should cost no time and change nothing.
         let listener = bind(address).await?;
         if options.fresh {
+            crate::check::check_project(&project).map_err(ServerError::bad_input)?;
             remove_data(&data_dir)?;
         }
         let telemetry = telemetry(&settings);
@@ -148,6 +149,7 @@ impl Server {
         let monitor =
             Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
         let queries = Workers::start("sabot-query", QUERY_THREADS).map_err(ServerError::environment)?;
+        let looks = Workers::start("sabot-look", QUERY_THREADS).map_err(ServerError::environment)?;
         let metrics = Arc::new(MetricsHistory::new(SharedClock::clone(&clock), registry));
         let engine = query_engine(&platform, &spans, &data_dir, &settings)?;
         let api = Api {
@@ -158,6 +160,7 @@ impl Server {
             metrics: Arc::clone(&metrics),
             queries: Arc::new(engine),
             query_threads: QueryThreads::new(queries.handle().clone()),
+            look_threads: QueryThreads::new(looks.handle().clone()),
             settings: Arc::new(project.settings.clone()),
             clock: SharedClock::clone(&clock),
             started_at: clock.now(),
@@ -182,7 +185,7 @@ impl Server {
             clock,
             telemetry,
             span_writer,
-            _queries: queries,
+            _queries: [queries, looks],
             closing,
             background,
             started: started_at,
@@ -248,10 +251,15 @@ impl Server {
         self.platform.inspect(|sources, _| sources.iter().map(of).collect())
     }
 
-    /// Drains: jobs commit and end, requests are answered, spans are written. True when all that was read is committed.
-    /// Then the data directory is free for others, unless a request has not ended in time.
+    /// Ends all jobs: they commit what they have read. True when all of it was done in time.
+    pub async fn drain(&self) -> bool {
+        tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok()
+    }
+
+    /// Drains, answers requests that are under way and writes spans. True when all that was read is committed. Then the
+    /// data directory is free for others, unless a request has not ended in time.
     pub async fn stop(mut self) -> bool {
-        let drained = tokio::time::timeout(DRAIN_DEADLINE, self.platform.drain()).await.is_ok();
+        let drained = self.drain().await;
         self.closing.send_replace(true);
         let ended = async { while self.background.join_next().await.is_some() {} };
         let answered = tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();

@@ -1,5 +1,7 @@
 //! What can go wrong with SQL, by what the caller does next.
 
+use std::time::Duration;
+
 use datafusion::error::DataFusionError;
 
 /// An SQL text or its execution failed.
@@ -34,6 +36,12 @@ fn place(at: Option<&(u64, u64)>) -> String {
 }
 
 impl SqlError {
+    /// A query whose time is up.
+    pub fn took_longer_than(timeout: Duration) -> Self {
+        let seconds = timeout.as_secs_f64();
+        Self::Limit(format!("the query ran longer than {seconds} s; narrow it or allow more time"))
+    }
+
     /// A construct that agents do not run, and what to write instead.
     pub(crate) fn unsupported(construct: impl Into<String>, instead: impl Into<String>) -> Self {
         Self::Unsupported { construct: construct.into(), instead: instead.into() }

@@ -1,5 +1,7 @@
 //! A compiled expression: columns in, one column out.
 
+mod negative;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,9 +11,10 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, NegativeExpr};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
+use self::negative::CheckedNegative;
 use crate::SqlError;
 
 /// A compiled expression. Cheap to clone; evaluation shares column buffers where it can.
@@ -71,11 +74,14 @@ impl Expr {
 /// The same with arithmetic that fails where a result does not fit, instead of going on from the other end of the range.
 fn checked(expr: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
     let check = |expr: Arc<dyn PhysicalExpr>| {
-        let arithmetic = expr.downcast_ref::<BinaryExpr>().map(|binary| binary.clone().with_fail_on_overflow(true));
-        Ok(match arithmetic {
-            Some(binary) => Transformed::yes(Arc::new(binary) as Arc<dyn PhysicalExpr>),
-            None => Transformed::no(expr),
-        })
+        let arithmetic: Option<Arc<dyn PhysicalExpr>> = if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
+            Some(Arc::new(binary.clone().with_fail_on_overflow(true)))
+        } else if let Some(negative) = expr.downcast_ref::<NegativeExpr>() {
+            Some(Arc::new(CheckedNegative { of: Arc::clone(negative.arg()) }))
+        } else {
+            None
+        };
+        Ok(arithmetic.map_or_else(|| Transformed::no(expr), Transformed::yes))
     };
     let original = Arc::clone(&expr);
     // Only `check` could fail, and it does not.

@@ -165,10 +165,9 @@ impl QueryEngine {
     /// Runs one read-only statement and hands its rows on as they come; whether rows were cut off. The work ends with
     /// the future: when time is up, and when the future is dropped.
     pub async fn query_into(&self, sql: &str, limits: QueryLimits, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
-        let seconds = limits.timeout.as_secs_f64();
-        tokio::time::timeout(limits.timeout, self.run(sql, limits.max_rows, sink)).await.unwrap_or_else(|_elapsed| {
-            Err(SqlError::Limit(format!("the query ran longer than {seconds} s; narrow it or allow more time")))
-        })
+        tokio::time::timeout(limits.timeout, self.run(sql, limits.max_rows, sink))
+            .await
+            .unwrap_or_else(|_elapsed| Err(SqlError::took_longer_than(limits.timeout)))
     }
 
     async fn run(&self, sql: &str, max_rows: usize, sink: &mut dyn RowSink) -> Result<bool, SqlError> {

@@ -101,6 +101,11 @@ async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<
     if interrupted {
         reporter.say("stopping: committing what is in flight; press Ctrl-C again to stop at once");
     }
+    tokio::select! {
+        // What it commits last is part of the summary; whether it did in time, `stop` tells again.
+        _ = server.drain() => {}
+        () = signals.next() => return Err(stopped_at_once()),
+    }
     let failures = server.reading().failures;
     let summary = summary_of(&server);
     let drained = tokio::select! {
@@ -115,7 +120,6 @@ async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<
     }
     match failures.as_slice() {
         [] => Ok(ExitCode::SUCCESS),
-        _ if interrupted => Ok(ExitCode::SUCCESS),
         failures => Err(CliError::failed(failures.join("\n"))),
     }
 }

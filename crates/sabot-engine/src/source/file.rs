@@ -120,7 +120,11 @@ impl FileSource {
             }
             None => (chunks, spec.shape.known_rows()),
         };
-        let pace = pace::Pace::new(spec.speed, spec.order_by.or(spec.shape.event_time), total_rows, &spec.clock);
+        let paced_rows = match (total_rows, spec.speed) {
+            (None, Speed::Over(_)) => Some(lines::count(&spec.shape.path).map_err(failed)?),
+            (known, _) => known,
+        };
+        let pace = pace::Pace::new(spec.speed, spec.order_by.or(spec.shape.event_time), paced_rows, &spec.clock);
         let position = FilePosition { rows: 0, dead: 0, file };
         Ok(Self { spec, chunks, current: None, dead: VecDeque::new(), position, skip, pace, total_rows })
     }

@@ -1,8 +1,9 @@
 //! Errors as the API gives them: a status, a stable code, a message, and a hint where there is something useful to do.
 
 use axum::Json;
+use axum::extract::OriginalUri;
 use axum::extract::rejection::{JsonRejection, PathRejection, StringRejection};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sabot_common::units::format_size;
 use sabot_engine::EngineError;
@@ -144,12 +145,12 @@ impl From<JsonRejection> for ApiError {
 }
 
 /// A path that leads nowhere.
-pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+pub(super) async fn no_such_path(OriginalUri(uri): OriginalUri) -> ApiError {
     ApiError::not_found(format!("there is no {} in this API", uri.path())).hint("docs/api.md lists what there is")
 }
 
 /// A path that is not for this method.
-pub(super) async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+pub(super) async fn no_such_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
     let message = format!("{} does not take {method}", uri.path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         .hint("the answer's Allow header names the methods it takes")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use sabot_common::clock::SharedClock;
 use sabot_sql::{QueryLimits, SqlError};
 use serde::Deserialize;
 use serde_json::Map;
@@ -18,6 +19,8 @@ use super::rows::{JsonRows, MAX_BYTES};
 const MAX_ROWS: usize = 1_000_000;
 /// Longest one query may run.
 const MAX_TIMEOUT: Duration = Duration::from_mins(10);
+/// How much longer a caller waits for a query that is to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,17 +52,22 @@ impl SqlRequest {
 
 pub(super) async fn query(State(api): State<Api>, Body(request): Body<SqlRequest>) -> Result<Response, ApiError> {
     let limits = request.limits()?;
-    let _turn = api.query_threads.turn(limits.timeout).await?;
-    let start = api.clock.monotonic();
-    let engine = Arc::clone(&api.queries);
+    let (clock, engine) = (SharedClock::clone(&api.clock), Arc::clone(&api.queries));
+    let start = clock.monotonic();
     let answer = async move {
         let mut rows = JsonRows::new(MAX_BYTES);
         let truncated = engine.query_into(&request.query, limits, &mut rows).await?;
-        let elapsed = api.clock.monotonic().saturating_sub(start);
+        let elapsed = clock.monotonic().saturating_sub(start);
         let mut fields = Map::new();
         fields.insert("columns".to_owned(), rows.take_columns());
         fields.insert("elapsed_ms".to_owned(), (elapsed.as_secs_f64() * 1e3).into());
         Ok::<_, SqlError>(rows.answer(fields, truncated))
     };
-    api.query_threads.clone().run(answer).await
+    let patience = limits.timeout;
+    let threads = api.query_threads;
+    let answered = threads.run(patience, answer);
+    // The engine ends a query between two batches; the caller does not wait for one that never comes.
+    tokio::time::timeout(patience.saturating_mul(2).saturating_add(GRACE), answered)
+        .await
+        .map_err(|_elapsed| ApiError::from(SqlError::took_longer_than(patience)))?
 }

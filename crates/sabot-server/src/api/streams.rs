@@ -1,6 +1,7 @@
 //! Streams.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::request::{Named, Params};
 use super::rows::{JsonRows, MAX_BYTES};
+use super::work::PATIENCE;
 use super::{Api, rows as render};
 use crate::relations::{numbered, numbered_schema};
 
@@ -126,7 +128,7 @@ pub(super) async fn rows(
         };
         Ok::<_, ApiError>(rows.answer(Map::from_iter([("stream".to_owned(), name.into())]), truncated))
     };
-    api.query_threads.run_blocking(read).await
+    api.look_threads.run_blocking(PATIENCE, read).await
 }
 
 /// Where to start reading.
@@ -149,25 +151,26 @@ impl From {
     }
 }
 
-/// Rows of one partition from an offset on, at most `limit`.
+/// Gives the rows of one partition from an offset on, at most `limit`, until `take` breaks.
 fn read_from(
     store: &Store,
     stream: &StreamInfo,
-    partition: u32,
-    offset: u64,
+    (partition, offset): (u32, u64),
     limit: usize,
-) -> Result<Vec<RecordBatch>, ApiError> {
+    mut take: impl FnMut(RecordBatch) -> Result<ControlFlow<()>, ApiError>,
+) -> Result<ControlFlow<()>, ApiError> {
     let schema = numbered_schema(&stream.spec.schema);
     let mut reader = store.reader(&stream.spec.name, partition, offset)?;
     let mut wanted = limit;
-    let mut batches = Vec::new();
     while wanted > 0
         && let Some(frame) = reader.next(wanted)?
     {
         wanted -= frame.batch.num_rows().min(wanted);
-        batches.push(numbered(&frame, partition, &schema).map_err(ApiError::internal)?);
+        if take(numbered(&frame, partition, &schema).map_err(ApiError::internal)?)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
-    Ok(batches)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Partitions with their numbers.
@@ -182,10 +185,9 @@ fn first_rows(store: &Store, stream: &StreamInfo, offset: u64, limit: usize) -> 
     let unread: Vec<u64> = stream.partitions.iter().map(|p| p.latest.saturating_sub(start(p))).collect();
     let mut rows = JsonRows::new(MAX_BYTES);
     for ((number, partition), share) in numbered_partitions(stream).zip(shares(&unread, limit)) {
-        for batch in read_from(store, stream, number, start(partition), share)? {
-            if rows.push(&batch)?.is_break() {
-                return Ok((rows, true));
-            }
+        let full = read_from(store, stream, (number, start(partition)), share, |batch| Ok(rows.push(&batch)?))?;
+        if full.is_break() {
+            return Ok((rows, true));
         }
     }
     let truncated = unread.iter().sum::<u64>() > rows.len() as u64;
@@ -217,9 +219,19 @@ fn newest_rows(store: &Store, stream: &StreamInfo, limit: usize) -> Result<(Json
     for (number, partition) in numbered_partitions(stream) {
         all += partition.latest.saturating_sub(partition.earliest);
         let start = partition.latest.saturating_sub(limit as u64).max(partition.earliest);
-        let mut candidates = read_from(store, stream, number, start, limit)?;
-        candidates.push(newest);
-        newest = last_by(&concat_batches(&schema, &candidates)?, by, limit)?;
+        // Sorted in now and then: frames can be as small as a row.
+        let (mut unsorted, mut bytes, mut rows) = (Vec::new(), 0, 0);
+        let _all_read = read_from(store, stream, (number, start), limit, |batch| {
+            bytes += batch.get_array_memory_size();
+            rows += batch.num_rows();
+            unsorted.push(batch);
+            if bytes > MAX_BYTES || rows > MAX_ROWS {
+                newest = newest_of(&newest, std::mem::take(&mut unsorted), by, limit)?;
+                (bytes, rows) = (0, 0);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        newest = newest_of(&newest, unsorted, by, limit)?;
     }
     let listed = newest.num_rows();
     loop {
@@ -233,6 +245,21 @@ fn newest_rows(store: &Store, stream: &StreamInfo, limit: usize) -> Result<(Json
         let half = newest.num_rows() / 2;
         newest = newest.slice(half, newest.num_rows() - half);
     }
+}
+
+/// The newest rows of two lots. As many as have room in an answer: the oldest go first there too.
+fn newest_of(
+    newest: &RecordBatch,
+    mut more: Vec<RecordBatch>,
+    by: &str,
+    limit: usize,
+) -> Result<RecordBatch, ArrowError> {
+    more.push(newest.clone());
+    let mut newest = last_by(&concat_batches(&newest.schema(), &more)?, by, limit)?;
+    while newest.num_rows() > 1 && newest.get_array_memory_size() > MAX_BYTES {
+        newest = last_by(&newest, by, newest.num_rows() / 2)?;
+    }
+    Ok(newest)
 }
 
 /// The last `limit` rows in the order of a column, then of offset and partition; without a value is before all others.

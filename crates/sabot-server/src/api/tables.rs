@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::request::{Named, Params};
 use super::rows::{JsonRows, MAX_BYTES, json_response};
+use super::work::PATIENCE;
 use super::{Api, rows as render};
 
 /// Most rows one request returns.
@@ -74,7 +75,7 @@ pub(super) async fn scan(
         let fields = Map::from_iter([("table".to_owned(), name.into())]);
         Ok::<_, ApiError>(rows.answer(fields, full || found.num_rows() > limit))
     };
-    api.query_threads.run_blocking(scan).await
+    api.look_threads.run_blocking(PATIENCE, scan).await
 }
 
 pub(super) async fn row(
@@ -82,7 +83,7 @@ pub(super) async fn row(
     Named((name, key)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     let table = known(&api, &name)?;
-    api.query_threads.run_blocking(move || find(&table, &key)).await
+    api.look_threads.run_blocking(PATIENCE, move || find(&table, &key)).await
 }
 
 fn find(table: &Table, key: &str) -> Result<Response, ApiError> {

@@ -16,6 +16,7 @@ use super::Api;
 use super::error::ApiError;
 use super::request::{Named, Params};
 use super::rows::json_response;
+use super::work::PATIENCE;
 
 /// Most traces one search returns.
 const MAX_TRACES: usize = 1_000;
@@ -23,7 +24,7 @@ const MAX_TRACES: usize = 1_000;
 pub(super) async fn traces(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
     let query = trace_query(&api, params)?;
     let reader = Arc::clone(&api.traces);
-    let found = api.query_threads.run(async move { reader.search(&query).await }).await?;
+    let found = api.look_threads.run(PATIENCE, async move { reader.search(&query).await }).await?;
     serde_json::to_value(found).map(Json).map_err(ApiError::internal)
 }
 
@@ -72,12 +73,12 @@ pub(super) async fn trace(
         // A hundred thousand spans take their time.
         serde_json::to_vec(&trace).map(json_response).map_err(ApiError::internal)
     };
-    api.query_threads.run(answer).await
+    api.look_threads.run(PATIENCE, answer).await
 }
 
 pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     let reader = Arc::clone(&api.traces);
-    let found = api.query_threads.run_blocking(move || reader.services()).await?;
+    let found = api.look_threads.run_blocking(PATIENCE, move || reader.services()).await?;
     serde_json::to_value(found).map(Json).map_err(ApiError::internal)
 }
 

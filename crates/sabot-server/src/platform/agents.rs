@@ -271,7 +271,8 @@ impl Platform {
     fn install(self: &Arc<Self>, row: AgentRow, plan: AgentPlan) -> Result<(), PlatformError> {
         let name = row.config.name.to_string();
         let in_agent = |error| EngineError::Store { owner: format!("agent \"{name}\""), error };
-        let mut made = Vec::new();
+        // A stream of dead letters may have a reader before its first row.
+        let mut made = Vec::from_iter(self.state().dead_letters.get(&plan.plan.scan.relation).cloned());
         made.extend(plan.output_stream());
         made.extend(plan.late_stream());
         for spec in made {

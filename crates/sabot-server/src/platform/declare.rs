@@ -16,6 +16,8 @@ impl Platform {
         let streams = streams.collect::<Result<Vec<_>, _>>()?;
         let tables = project.tables.iter().map(|config| TablePlan::new(&project.dir, config.clone()));
         let tables = tables.collect::<Result<Vec<_>, _>>()?;
+        let kept = tables.iter().map(TablePlan::dead_letters).chain(streams.iter().map(StreamPlan::dead_letters));
+        self.state().dead_letters.extend(kept.flatten().map(|spec| (spec.name.clone(), spec)));
         for plan in &tables {
             self.declare_table(plan)?;
         }

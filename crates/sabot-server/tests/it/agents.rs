@@ -1,5 +1,6 @@
 //! Agents come, roll to new versions, stop, start and go while rows flow.
 
+use sabot_server::UpOptions;
 use serde_json::json;
 
 use crate::support::{Running, readings};
@@ -148,4 +149,37 @@ fn a_project_file_edited_between_runs_cannot_take_over_windows_it_does_not_fit()
     std::fs::write(&file, windows("min")).unwrap();
     let refused = Running::try_start(dir).unwrap_err();
     assert!(refused.contains("cannot take over open windows"), "{refused}");
+}
+
+#[test]
+fn an_agent_reads_dead_letters_before_there_are_any() {
+    let server = Running::on(&[
+        ("sabot.yaml", FAST),
+        ("readings.csv", "at,value\n2026-01-01T00:00:00Z,1\n,2\n"),
+        ("agents/dead.yaml", &agent("dead", "SELECT line, error FROM readings.dead")),
+    ]);
+    server.until("the bad row came through", || (server.get("/streams/dead-out")["events_total"] == 1).then_some(()));
+    let sql = "SELECT line, error FROM \"dead-out\"";
+    assert_eq!(server.sql(sql), [json!({"line": 3, "error": "event_time at is null"})]);
+}
+
+#[test]
+fn a_fresh_start_removes_nothing_while_an_agent_does_not_plan() {
+    let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(100))]);
+    server.until_finished();
+    let dir = server.stop();
+    let path = dir.path().to_owned();
+    std::fs::create_dir_all(path.join("agents")).unwrap();
+    std::fs::write(path.join("agents/bad.yaml"), agent("bad", "SELECT nothing FROM readings")).unwrap();
+    let options = UpOptions { fresh: true, ..UpOptions::default() };
+    let (dir, refused) = Running::refused(dir, options.clone());
+    assert!(refused.contains("nothing"), "{refused}");
+    std::fs::write(path.join("agents/bad.yaml"), agent("bad", "SELECT at, value FROM readings")).unwrap();
+    let server = Running::start(dir);
+    let stream = server.get("/streams/readings");
+    assert_eq!(stream["events_total"], 100, "what was read before is there: {stream}");
+    let dir = server.stop();
+    let server = Running::try_start_with(dir, options).unwrap();
+    server.until_finished();
+    assert_eq!(server.get("/streams/readings")["events_total"], 100, "a fresh start reads it once");
 }

@@ -61,6 +61,8 @@ fn errors_have_one_shape_whoever_finds_them() {
             assert!(headers.contains("\r\nallow: "), "{head}: {headers}");
         }
     }
+    let (_, body) = server.ask("/api/v1/nothing/at/all", &[]);
+    assert_eq!(error(&body).1, "there is no /api/v1/nothing/at/all in this API");
     assert_eq!(server.get("/status")["errors_total"], 0, "it is still up");
 }
 

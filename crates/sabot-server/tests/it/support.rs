@@ -62,6 +62,14 @@ impl Running {
         Ok(Self { server: Some(server), address: started.address, runtime, client: config.into(), dir })
     }
 
+    /// Why there is no server on a project, which is given back.
+    pub(crate) fn refused(dir: TempDir, options: UpOptions) -> (TempDir, String) {
+        let runtime = Runtime::new().expect("a runtime");
+        let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..options };
+        let refused = runtime.block_on(Server::start(&options)).map(drop).expect_err("it is refused");
+        (dir, refused.to_string())
+    }
+
     /// Drains it and gives the project back, to start again on.
     pub(crate) fn stop(mut self) -> TempDir {
         let server = self.server.take().expect("it runs");

@@ -37,7 +37,7 @@ const CLAUSE_WORDS: [&str; 13] =
 
 /// A long sum in which a column of such a name stands now and then.
 fn named(word: &str, parts: usize) -> String {
-    let term = |part: usize| if part % 20 == 0 { format!("x.{word}") } else { "1".to_owned() };
+    let term = |part: usize| if part.is_multiple_of(20) { format!("x.{word}") } else { "1".to_owned() };
     let sum: Vec<_> = (0..parts).map(term).collect();
     format!("SELECT {} AS sum FROM (SELECT n AS \"{word}\" FROM numbers) AS x", sum.join(" + "))
 }
@@ -90,7 +90,7 @@ fn a_name_does_not_hide_what_stands_before_it() {
     for word in CLAUSE_WORDS {
         let bare = named(word, 3_000).replace("x.", "");
         for sql in [named(word, 3_000), bare] {
-            assert!(check_depth(&sql).is_err(), "{word}: {}", &sql[..60]);
+            assert!(check_depth(&sql).is_err(), "{word}");
         }
     }
 }

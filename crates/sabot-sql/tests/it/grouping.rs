@@ -123,4 +123,7 @@ fn arithmetic_that_does_not_fit_fails() {
         assert!(error.to_lowercase().contains("overflow"), "{sql}: {error}");
         assert!(expression.evaluate(&batch(&[("a", 5)])).is_ok(), "{sql}");
     }
+    let negative = Planner::expression(&schema, "-v").expect("a plan");
+    assert!(negative.evaluate(&batch(&[("a", i64::MIN)])).is_err(), "there is no such number");
+    assert_eq!(negative.evaluate(&batch(&[("a", 5)])).expect("it fits").as_primitive::<Int64Type>().value(0), -5);
 }

@@ -4,28 +4,49 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use serde_json::Value;
+
 use crate::support::sabot;
 
-/// A running `sabot up` on a project whose source takes minutes.
+/// Rows of the source.
+const ROWS: usize = 50;
+
+/// A project whose source takes a while, and that commits nothing before it is drained.
+fn project() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let project =
+        "performance: { commit_interval: 1h }\nstreams:\n  - { name: n, source: { file: n.csv, speed: 25s } }\n";
+    std::fs::write(dir.path().join("sabot.yaml"), project).expect("a file");
+    let rows: Vec<_> = (0..ROWS).map(|row| row.to_string()).collect();
+    std::fs::write(dir.path().join("n.csv"), format!("n\n{}\n", rows.join("\n"))).expect("a file");
+    dir
+}
+
+/// A running `sabot up`.
 struct Up {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    _dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        self.child.kill().unwrap_or_default();
+    }
 }
 
 impl Up {
     fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let source = "source: { file: n.csv, speed: 10m }";
-        let project = format!("streams:\n  - {{ name: n, event_time: at, {source} }}\n");
-        std::fs::write(dir.path().join("sabot.yaml"), project).expect("a file");
-        let rows: Vec<_> = (10..60).map(|minute| format!("2026-01-01T00:{minute}:00Z,{minute}")).collect();
-        std::fs::write(dir.path().join("n.csv"), format!("at,n\n{}\n", rows.join("\n"))).expect("a file");
+        Self::on(project())
+    }
+
+    fn on(dir: tempfile::TempDir) -> Self {
         let mut command = sabot();
-        command.arg("up").arg(dir.path()).args(["--port", "0"]).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("up").arg(dir.path()).args(["--port", "0"]).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { child, stderr, _dir: dir }
+        Self { child, stderr, dir: Some(dir) }
     }
 
     /// Reads stderr up to the line that has `text`, and gives that line.
@@ -53,12 +74,38 @@ impl Up {
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     }
 
-    /// Waits for its end: exit code, and the rest of stderr.
-    fn end(mut self) -> (Option<i32>, String) {
+    /// Waits for its end: exit code, the rest of stderr, and the project.
+    fn end(mut self) -> (Option<i32>, String, tempfile::TempDir) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).expect("stderr");
-        (self.child.wait().expect("it ends").code(), rest)
+        let code = self.child.wait().expect("it ends").code();
+        (code, rest, self.dir.take().expect("it ends once"))
     }
+}
+
+/// The answer to a `GET`: head and body.
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nx-sabot-poll: 1\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.to_owned(), body.to_owned())
+}
+
+/// Whether the source has read anything, committed or not.
+fn has_read(address: &str) -> bool {
+    let metrics = get(address, "/metrics").1;
+    let mut batches =
+        metrics.lines().filter_map(|line| line.strip_prefix("sabot_batch_size_rows_count{agent=\"source:n\"} "));
+    batches.any(|count| count != "0")
+}
+
+/// Rows of the stream that are committed.
+fn rows_committed(address: &str) -> u64 {
+    let stream: Value = serde_json::from_str(&get(address, "/api/v1/streams/n").1).expect("JSON");
+    stream["events_total"].as_u64().expect("a number")
 }
 
 /// A request whose body never comes to its end.
@@ -67,24 +114,28 @@ fn unfinished_request(address: &str) -> TcpStream {
     let head = "POST /api/v1/agents HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nname: a";
     stream.write_all(head.as_bytes()).expect("a request");
     // An answer to another one behind it tells that the server has read the head.
-    let mut other = TcpStream::connect(address).expect("a connection");
-    other.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("a request");
-    let mut answer = String::new();
-    other.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(get(address, "/health").0.starts_with("HTTP/1.1 200"));
     stream
 }
 
 #[test]
-fn each_signal_drains_and_ends_well() {
+fn each_signal_commits_what_was_read_and_ends_well() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut up = Up::start();
-        up.address();
+        let address = up.address();
+        while !has_read(&address) {}
+        assert_eq!(rows_committed(&address), 0, "nothing is committed before the drain");
         up.signal(signal);
-        let (code, rest) = up.end();
+        let (code, rest, dir) = up.end();
         assert_eq!(code, Some(0), "{signal}: {rest}");
         assert!(rest.contains("stopping: committing what is in flight"), "{signal}: {rest}");
         assert!(rest.contains("no agents ran"), "{signal}: the summary is missing in {rest}");
+
+        let mut again = Up::on(dir);
+        let address = again.address();
+        assert!((1..ROWS as u64).contains(&rows_committed(&address)), "{signal}: what was read is there");
+        again.signal("KILL");
+        again.end();
     }
 }
 
@@ -96,7 +147,7 @@ fn a_second_signal_does_not_wait_for_the_drain() {
     up.signal("INT");
     up.until("stopping: committing what is in flight");
     up.signal("INT");
-    let (code, rest) = up.end();
+    let (code, rest, _) = up.end();
     assert_eq!(code, Some(1), "{rest}");
     assert!(rest.contains("stopped at once"), "{rest}");
 }
@@ -107,7 +158,24 @@ fn a_request_that_never_ends_does_not_keep_the_server_from_ending_well() {
     let address = up.address();
     let _request = unfinished_request(&address);
     up.signal("INT");
-    let (code, rest) = up.end();
+    let (code, rest, _) = up.end();
     assert_eq!(code, Some(0), "{rest}");
     assert!(rest.contains("no agents ran"), "{rest}");
+}
+
+#[test]
+fn an_agent_that_failed_is_told_by_the_exit_code_after_a_signal_too() {
+    let dir = project();
+    std::fs::create_dir(dir.path().join("agents")).expect("a directory");
+    std::fs::write(dir.path().join("sabot.yaml"), "streams:\n  - { name: n, source: { file: n.csv } }\n")
+        .expect("a file");
+    let agent = "name: fails\nkind: stream\nsql: SELECT n / (n - n) AS x FROM n\noutput: blackhole\n";
+    std::fs::write(dir.path().join("agents/fails.yaml"), agent).expect("a file");
+    let mut up = Up::on(dir);
+    let address = up.address();
+    while !get(&address, "/api/v1/agents/fails").1.contains("\"status\":\"failed\"") {}
+    up.signal("INT");
+    let (code, rest, _) = up.end();
+    assert_eq!(code, Some(1), "{rest}");
+    assert!(rest.contains("agent fails: "), "{rest}");
 }
