@@ -28,11 +28,15 @@ pub struct CheckedAgent {
 
 /// Checks an agent's file and plans its SQL against what the project declares: streams and tables with their files, and
 /// the outputs of its other agents.
-pub fn check_agent(project_dir: &Path, agent_file: &Path) -> Result<CheckedAgent, ServerError> {
+pub fn check_agent(
+    project_dir: &Path,
+    config_file: Option<&Path>,
+    agent_file: &Path,
+) -> Result<CheckedAgent, ServerError> {
     let text = std::fs::read_to_string(agent_file)
         .map_err(|error| ServerError::bad_input(format!("{}: {error}", agent_file.display())))?;
     let config = AgentConfig::parse(agent_file, &text)?;
-    let project = Project::load(project_dir)?;
+    let project = Project::load_with(Some(project_dir), config_file)?;
     let mut known = Known::declared(&project).map_err(ServerError::bad_input)?;
     known.add_outputs(project.agents.into_iter().filter(|agent| agent.name != config.name).collect());
     let in_file = |error| ServerError::bad_input(format!("{}: {error}", agent_file.display()));

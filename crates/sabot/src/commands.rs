@@ -27,7 +27,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, CliError> {
         Command::Status { detailed } => status::run(detailed, &client, printer),
         Command::Streams(command) => streams::run(command, client, printer),
         Command::Tables(command) => tables::run(command, &client, printer),
-        Command::Agents(command) => agents::run(command, &client, printer),
+        Command::Agents(command) => agents::run(command, cli.global.config.as_deref(), &client, printer),
         Command::Sql(args) => sql::run(&args, client, printer),
         Command::Telemetry(command) => telemetry::run(command, client, printer),
         Command::Config(command) => config::run(command, cli.global.config.as_deref(), printer),

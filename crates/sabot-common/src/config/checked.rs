@@ -29,9 +29,12 @@ pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
     checked(deserializer, |share| (0.0..=1.0).contains(share), "between 0 and 1")
 }
 
+/// Most that a budget may be: 16 TiB in MiB. More is a slip of the pen, and would not fit where bytes are counted.
+const MAX_MEMORY_MB: u64 = 16 << 20;
+
 /// A budget in MiB.
 pub(super) fn memory_mb<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    checked(deserializer, |mb| *mb >= 64, "at least 64")
+    checked(deserializer, |mb| (64..=MAX_MEMORY_MB).contains(mb), "between 64 and 16777216")
 }
 
 /// Partitions of a stream.

@@ -172,7 +172,7 @@ fn values_out_of_range_are_told_with_their_place() {
         ),
         (
             "performance: { max_memory_mb: 63 }",
-            expect!["DIR/sabot.yaml:1:31: performance.max_memory_mb: 63 is not at least 64"],
+            expect!["DIR/sabot.yaml:1:31: performance.max_memory_mb: 63 is not between 64 and 16777216"],
         ),
         (
             "streams:\n  - name: b\n    partitions: 0\n",

@@ -3,6 +3,8 @@
 mod file;
 mod show;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::cli::{AgentStatus, AgentsCommand, DeleteArgs, ListArgs};
@@ -25,10 +27,15 @@ const LIST: [Column; 12] = [
     column("errors", "errors_total", Show::Problems),
 ];
 
-pub(super) fn run(command: AgentsCommand, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
+pub(super) fn run(
+    command: AgentsCommand,
+    config: Option<&Path>,
+    client: &Client<'_>,
+    printer: &Printer,
+) -> Result<(), CliError> {
     match command {
         AgentsCommand::Deploy { file } => file::deploy(&file, client, printer),
-        AgentsCommand::Validate { file } => file::validate(&file, client, printer),
+        AgentsCommand::Validate { file } => file::validate(&file, config, client, printer),
         AgentsCommand::List(args) => list(&args, client, printer),
         AgentsCommand::Show { name } => {
             let agent = client.get(&["agents", &name], &Query::new())?;

@@ -112,6 +112,11 @@ fn validate_plans_against_the_files_own_project_without_a_server() {
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("wrong.yaml: agent \"wrong\": sql: no field named nn"), "{}", wrong.stderr);
     assert!(!dir.path().join(".sabot").exists(), "a check writes nothing");
+    let other = dir.path().join("other.yaml");
+    std::fs::write(&other, "streams:\n  - { name: nn, source: { file: numbers.csv } }\n").expect("a file");
+    let file = dir.path().join("agents/first.yaml").display().to_string();
+    let elsewhere = run(&["agents", "validate", "--file", &file, "--config", &other.display().to_string()]);
+    assert_eq!(elsewhere.code, 2, "--config stands in for the project's own file");
 }
 
 #[test]

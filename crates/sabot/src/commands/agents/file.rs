@@ -60,10 +60,15 @@ pub(super) fn deploy(path: &Path, client: &Client<'_>, printer: &Printer) -> Res
 }
 
 /// Parses the file and plans it: against the project it lies in, or by a server where it lies in none and one answers.
-pub(super) fn validate(path: &Path, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
+pub(super) fn validate(
+    path: &Path,
+    config: Option<&Path>,
+    client: &Client<'_>,
+    printer: &Printer,
+) -> Result<(), CliError> {
     let file = AgentFile::read(path)?;
     let checked = match project_of(path)? {
-        Some(project) => Checked::in_project(&project, path)?,
+        Some(project) => Checked::in_project(&project, config, path)?,
         None => Checked::by_server(&file, client, printer)?,
     };
     for warning in &checked.warnings {
@@ -100,8 +105,9 @@ struct Checked {
 }
 
 impl Checked {
-    fn in_project(project: &Path, agent: &Path) -> Result<Self, CliError> {
-        let checked = sabot_server::check_agent(project, agent).map_err(|error| CliError::usage(error.message))?;
+    fn in_project(project: &Path, config: Option<&Path>, agent: &Path) -> Result<Self, CliError> {
+        let checked =
+            sabot_server::check_agent(project, config, agent).map_err(|error| CliError::usage(error.message))?;
         let columns = checked.output_schema.iter().map(|(name, data_type)| json!({"name": name, "type": data_type}));
         Ok(Self {
             done: format!("parsed, and planned in {}", project.display()),
