@@ -1,6 +1,6 @@
 //! The store's own counters. Telemetry about telemetry is metrics only.
 
-use sabot_common::registry::{Metric, SPANS_RECEIVED, SPANS_REFUSED, SPANS_STORED};
+use sabot_common::registry::{Metric, SPANS_RECEIVED, SPANS_REFUSED, SPANS_STORED, TRACES_SAMPLED};
 use sabot_telemetry::{Counter, MetricDesc, MetricKind, Registry};
 
 /// The protocol of spans that Sabot records itself.
@@ -12,6 +12,8 @@ pub(crate) struct Counters {
     pub(crate) received: Counter,
     pub(crate) refused: Counter,
     pub(crate) stored: Counter,
+    /// Batches that were not recorded because there were too many.
+    pub(crate) left_out: Counter,
 }
 
 impl Counters {
@@ -20,6 +22,7 @@ impl Counters {
             received: registry.counter(&describe(&SPANS_RECEIVED), &[INTERNAL]),
             refused: registry.counter(&describe(&SPANS_REFUSED), &[INTERNAL]),
             stored: registry.counter(&describe(&SPANS_STORED), &[]),
+            left_out: registry.counter(&describe(&TRACES_SAMPLED), &["drop", "rate_limit"]),
         }
     }
 }

@@ -209,6 +209,11 @@ impl SpanStore {
         self.counters.refused.add(count);
     }
 
+    /// Counts batches that were not recorded.
+    pub(crate) fn count_left_out(&self, count: u64) {
+        self.counters.left_out.add(count);
+    }
+
     /// Gives up a merge under way and starts no other; for shutdown.
     pub(crate) fn stop_merging(&self) {
         self.stopping.store(true, Ordering::Relaxed);

@@ -70,6 +70,12 @@ impl Chain {
         let mut span = self.batch_span(inputs, watermark);
         let outcome = self.run(inputs, watermark, &span, out);
         if let Err(error) = &outcome {
+            if !span.is_recording() {
+                // One of too many batches to record them all, but no longer one like the others.
+                span = self.context.spans.start(Arc::clone(&self.batch_name)).root().start();
+                span.set_attribute(attributes::AGENT, Arc::clone(&self.context.agent));
+                span.set_attribute(attributes::COMPONENT, COMPONENT);
+            }
             span.record_error(error, error.kind());
         }
         if span.is_recording() {
@@ -118,7 +124,7 @@ impl Chain {
         let Some(first) = inputs.first() else {
             return spans.suppressed().start(spans::PROCESS_BATCH).root().start();
         };
-        let mut builder = spans.start(Arc::clone(&self.batch_name)).parent(first.trace);
+        let mut builder = spans.start(Arc::clone(&self.batch_name)).routine().parent(first.trace);
         for link in first.links.iter().chain(inputs.iter().skip(1).flat_map(|input| &input.links)) {
             builder = builder.link(*link);
         }

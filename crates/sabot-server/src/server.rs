@@ -352,7 +352,8 @@ fn telemetry(settings: &Settings) -> TelemetryProviders {
     let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
         .with_service_version(env!("CARGO_PKG_VERSION"))
         .with_enabled(settings.telemetry.enabled)
-        .with_sample_rate(settings.telemetry.sample_rate);
+        .with_sample_rate(settings.telemetry.sample_rate)
+        .with_max_spans_per_second(settings.telemetry.max_spans_per_second);
     init_telemetry(config)
 }
 

@@ -1,9 +1,17 @@
 //! The one place of this crate that reads the machine's clock.
 //!
-//! The crate stands alone, so no clock can be handed down. Instants are nanoseconds since the Unix epoch.
+//! The crate stands alone, so no clock can be handed down.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "spans and exemplars carry wall-clock times")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nanoseconds since this was first asked. Never goes back.
+pub(crate) fn monotonic_nanos() -> u64 {
+    u64::try_from(FIRST_ASKED.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// Nanoseconds since the Unix epoch, now; zero before it.
 pub(crate) fn unix_nanos_now() -> u64 {

@@ -48,7 +48,7 @@ mod spans;
 mod sync;
 mod text;
 
-pub use config::{DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
+pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
 pub use context::TraceContext;
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{

@@ -20,8 +20,15 @@ pub struct TelemetryProviders {
 
 /// Builds the telemetry of one service.
 pub fn init_telemetry(config: TelemetryConfig) -> TelemetryProviders {
-    let TelemetryConfig { service_name, service_version, enabled, sample_rate, span_queue_capacity } = config;
-    let span_queue = SpanQueue::new(span_queue_capacity);
+    let TelemetryConfig {
+        service_name,
+        service_version,
+        enabled,
+        sample_rate,
+        max_spans_per_second,
+        span_queue_capacity,
+    } = config;
+    let span_queue = SpanQueue::new(span_queue_capacity, max_spans_per_second);
     let spans = if enabled {
         Spans::recording(Arc::new(resource(service_name, service_version)), span_queue.clone(), sample_rate)
     } else {

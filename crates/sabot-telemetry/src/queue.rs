@@ -1,14 +1,18 @@
 //! The bounded queue between ended spans and whoever stores them.
 //!
 //! Invariant: the side that ends a span never waits. A full queue drops the span and counts it, and the consumer is woken
-//! once per eighth of the capacity, not once per span, so that ending a span makes no system call.
+//! once per eighth of the capacity, not once per span, so that ending a span makes no system call. Routine work that would
+//! bring more spans than the consumer is to be burdened with is not recorded to begin with, and counted too.
 
-use std::num::NonZeroUsize;
+mod budget;
+
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::budget::Budget;
 use crate::record::SpanRecord;
 use crate::sync::lock;
 
@@ -25,6 +29,8 @@ struct Shared {
     receiver: Mutex<Receiver<Box<SpanRecord>>>,
     received: AtomicU64,
     dropped: AtomicU64,
+    budget: Budget,
+    left_out: AtomicU64,
     wake_every: u64,
     open: AtomicBool,
     signal: Mutex<Signal>,
@@ -38,7 +44,7 @@ struct Signal {
 }
 
 impl SpanQueue {
-    pub(crate) fn new(capacity: NonZeroUsize) -> Self {
+    pub(crate) fn new(capacity: NonZeroUsize, spans_per_second: NonZeroU32) -> Self {
         let (sender, receiver) = sync_channel(capacity.get());
         Self {
             shared: Arc::new(Shared {
@@ -46,6 +52,8 @@ impl SpanQueue {
                 receiver: Mutex::new(receiver),
                 received: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
+                budget: Budget::new(spans_per_second),
+                left_out: AtomicU64::new(0),
                 wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
                 open: AtomicBool::new(true),
                 signal: Mutex::default(),
@@ -83,6 +91,26 @@ impl SpanQueue {
     /// Spans lost because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Pieces of routine work that were not recorded because there were too many.
+    pub fn left_out(&self) -> u64 {
+        self.shared.left_out.load(Ordering::Relaxed)
+    }
+
+    /// A span has been begun that will end here.
+    pub(crate) fn expect_one(&self) {
+        self.shared.budget.charge();
+    }
+
+    /// Whether a piece of routine work may be recorded; one that may not is counted. `goes_on` says that it continues a
+    /// recorded trace.
+    pub(crate) fn admits_routine(&self, goes_on: bool) -> bool {
+        let admitted = self.shared.budget.has_room(goes_on);
+        if !admitted {
+            self.shared.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
     }
 
     /// Whether spans are still taken.

@@ -1,8 +1,9 @@
 //! Starting spans with explicit parents.
 //!
 //! Invariant: whether a span is recorded is decided as soon as its parent is known and before anything else is built. A
-//! span with a parent follows the parent's `sampled` flag; a root is sampled by its trace id. What is not recorded still
-//! has a context, marked unsampled, so that everything downstream stays unrecorded too.
+//! span with a parent follows the parent's `sampled` flag; a root is sampled by its trace id; routine work of either kind
+//! is left out while there are too many spans. What is not recorded still has a context, marked unsampled, so that
+//! everything downstream stays unrecorded too.
 
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ impl Spans {
 
     /// Names a span; its parentage has to be given next.
     pub fn start(&self, name: impl Into<Text>) -> SpanStart<'_> {
-        SpanStart { spans: self, name: name.into() }
+        SpanStart { spans: self, name: name.into(), routine: false }
     }
 }
 
@@ -76,16 +77,29 @@ impl Spans {
 pub struct SpanStart<'a> {
     spans: &'a Spans,
     name: Text,
+    routine: bool,
 }
 
 impl SpanStart<'_> {
+    /// One of many alike, such as a batch of rows: left out, together with all that hangs below it, while more spans are
+    /// recorded than [configured](crate::TelemetryConfig::with_max_spans_per_second).
+    pub const fn routine(mut self) -> Self {
+        self.routine = true;
+        self
+    }
+
     /// Below `parent`, recorded if and only if the parent is sampled. Without a valid parent it is a root.
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanBuilder {
         let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
             return self.root();
         };
         match &self.spans.mode {
-            Mode::Recording(recorder) if parent.is_sampled() => SpanBuilder::below(recorder, parent, self.name),
+            Mode::Recording(recorder) if parent.is_sampled() => {
+                if self.routine && !recorder.queue.admits_routine(true) {
+                    return SpanBuilder::unrecorded(parent.unsampled());
+                }
+                SpanBuilder::below(recorder, parent, self.name)
+            }
             Mode::Recording(_) | Mode::Disabled => SpanBuilder::unrecorded(parent),
             Mode::Suppressed => SpanBuilder::unrecorded(parent.unsampled()),
         }
@@ -98,7 +112,8 @@ impl SpanStart<'_> {
             Mode::Suppressed => new_trace_id(),
             Mode::Recording(recorder) => {
                 let trace_id = new_trace_id();
-                if recorder.sampler.samples(trace_id) && recorder.queue.is_open() {
+                let sampled = recorder.sampler.samples(trace_id) && recorder.queue.is_open();
+                if sampled && (!self.routine || recorder.queue.admits_routine(false)) {
                     let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
                     return SpanBuilder::recorded(recorder.record(context, None, self.name));
                 }
@@ -111,6 +126,7 @@ impl SpanStart<'_> {
 
 impl Recorder {
     fn record(self: &Arc<Self>, context: TraceContext, parent_span_id: Option<[u8; 8]>, name: Text) -> Recording {
+        self.queue.expect_one();
         let record = SpanRecord {
             trace_id: context.trace_id,
             span_id: context.span_id,

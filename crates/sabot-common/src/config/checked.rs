@@ -47,6 +47,11 @@ pub(super) fn optional_partitions<'de, D: Deserializer<'de>>(deserializer: D) ->
     partitions(deserializer).map(Some)
 }
 
+/// A count of something that there has to be.
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    checked(deserializer, |count| *count > 0, "at least 1")
+}
+
 /// Parallel instances of an agent.
 pub(super) fn instances<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     checked(deserializer, |count| (1..=64).contains(count), "between 1 and 64")

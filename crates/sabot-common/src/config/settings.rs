@@ -85,13 +85,22 @@ pub struct Telemetry {
     /// Share of traces recorded, 0 to 1.
     #[serde(deserialize_with = "checked::share")]
     pub sample_rate: f64,
+    /// Spans recorded per second before only a part of the batches is traced, at least 1.
+    #[serde(deserialize_with = "checked::at_least_one")]
+    pub max_spans_per_second: u32,
     /// How long and how much is kept.
     pub storage: TelemetryStorage,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { enabled: true, service_name: "sabot".to_owned(), sample_rate: 1.0, storage: TelemetryStorage::default() }
+        Self {
+            enabled: true,
+            service_name: "sabot".to_owned(),
+            sample_rate: 1.0,
+            max_spans_per_second: 5_000,
+            storage: TelemetryStorage::default(),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Harness {
     pub(crate) registry: Registry,
     pub(crate) options: StoreOptions,
     pub(crate) sort_memory: SortMemory,
+    /// Disabled unless a test is about them.
+    pub(crate) spans: Spans,
 }
 
 /// Why a run ended early.
@@ -37,7 +39,8 @@ impl Harness {
             std::fs::write(path, text).expect("a file");
         }
         let options = StoreOptions { segment_bytes: 4_096, journal_bytes: 8_192 };
-        Self { dir, registry: Registry::new(), options, sort_memory: SortMemory::new(64 << 20) }
+        let sort_memory = SortMemory::new(64 << 20);
+        Self { dir, registry: Registry::new(), options, sort_memory, spans: Spans::disabled() }
     }
 
     pub(crate) fn project(&self) -> Project {
@@ -68,7 +71,7 @@ impl Harness {
         let wiring = Wiring {
             store: Arc::clone(&store),
             committer: Committer::start(runtime, Arc::clone(&store), SharedClock::clone(&clock), durations),
-            spans: Spans::disabled(),
+            spans: self.spans.clone(),
             clock,
             runtime: runtime.clone(),
         };

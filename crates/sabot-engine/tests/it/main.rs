@@ -13,4 +13,5 @@ mod null_times;
 mod outputs;
 mod replay;
 mod sources;
+mod traces;
 mod windows;

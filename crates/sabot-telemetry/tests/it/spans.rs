@@ -167,6 +167,30 @@ fn about_the_asked_for_share_of_roots_is_recorded_and_reported_as_such() {
 }
 
 #[test]
+fn routine_work_is_left_out_whole_while_there_are_too_many_spans() {
+    let telemetry = init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(10));
+    let mut recorded = 0;
+    for _ in 0..1_000 {
+        let batch = telemetry.spans().start("batch").routine().root().start();
+        let operator = batch.child("operator").start();
+        assert_eq!((operator.is_recording(), operator.context().is_sampled()), (batch.is_recording(), batch.is_recording()));
+        recorded += usize::from(batch.is_recording());
+    }
+    // Two from before, one a tenth of a second, and whatever a slow machine adds.
+    assert!((1..100).contains(&recorded), "{recorded}");
+    assert_eq!(drain(&telemetry).len(), 2 * recorded);
+    assert_eq!(telemetry.span_queue().left_out(), 1_000 - recorded as u64);
+
+    let request = telemetry.spans().start("request").root().start();
+    assert!(request.is_recording(), "what is no routine is always recorded");
+    let batch = telemetry.spans().start("batch").routine().parent(request.context()).start();
+    assert!(batch.is_recording(), "a trace that began is recorded to its end");
+    let batches = (0..100).map(|_| telemetry.spans().start("batch").routine().parent(request.context()).start());
+    let unrecorded = batches.filter(|batch| !batch.is_recording()).map(|batch| batch.context()).last().unwrap();
+    assert_eq!(unrecorded, request.context().unsampled(), "but not without end, and what follows hears of it");
+}
+
+#[test]
 fn a_suppressed_handle_records_nothing_and_keeps_what_follows_silent() {
     let telemetry = telemetry();
     let quiet = telemetry.spans().suppressed();
