@@ -10,13 +10,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{SortColumn, interleave_record_batch, lexsort_to_indices};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader, SortingColumn};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sabot_common::clock::Timestamp;
 
@@ -148,10 +148,14 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
+    /// Adds rows.
+    pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
+        self.writer.write(rows).map_err(StoreError::parquet(&self.path))
+    }
+
     /// Adds the rows at these positions, given as batch and row.
     fn write(&mut self, batches: &[&RecordBatch], positions: &[(usize, usize)]) -> Result<(), StoreError> {
-        let rows = interleave_record_batch(batches, positions)?;
-        self.writer.write(&rows).map_err(StoreError::parquet(&self.path))
+        self.add(&interleave_record_batch(batches, positions)?)
     }
 }
 
@@ -196,18 +200,30 @@ fn write_temporary(
 fn properties(header: &Header) -> WriterProperties {
     let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let replaces = header.replaces.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    let trace_id = ColumnPath::from("trace_id");
+    let trace_id = ColumnPath::from(TRACE_ID.1);
     let ascending = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+    let mut builder = WriterProperties::builder();
+    // Maps and lists are never looked for by their smallest and largest key.
+    builder = builder.set_statistics_enabled(EnabledStatistics::None);
+    for field in block_schema().fields().iter().filter(|field| !field.data_type().is_nested()) {
+        let column = ColumnPath::from(field.name().as_str());
+        builder = builder.set_column_statistics_enabled(column, EnabledStatistics::Page);
+    }
+    // Nearly unique values gain nothing from a dictionary, which takes a hash of each.
+    for (column, encoding) in WITHOUT_DICTIONARY {
+        let column = ColumnPath::from(column.split('.').map(str::to_owned).collect::<Vec<_>>());
+        builder = builder.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
+    }
+    // A new block is merged into a larger one soon.
+    let compression = if header.tier == 0 { Compression::LZ4_RAW } else { Compression::ZSTD(ZstdLevel::default()) };
+    builder
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(PAGE_ROWS)
-        // Nearly unique ids gain nothing from a dictionary.
-        .set_column_dictionary_enabled(ColumnPath::from("span_id"), false)
         .set_column_bloom_filter_fpp(trace_id.clone(), BLOOM_FALSE_POSITIVES)
         .set_column_bloom_filter_max_ndv(trace_id, ROW_GROUP_ROWS as u64)
-        .set_sorting_columns(Some(vec![ascending(TRACE_ID), ascending(START)]))
+        .set_sorting_columns(Some(vec![ascending(TRACE_ID.0), ascending(START.0)]))
         .set_key_value_metadata(Some(vec![
             pair(VERSION_KEY, FORMAT_VERSION.to_owned()),
             pair(TIER_KEY, header.tier.to_string()),
@@ -219,36 +235,26 @@ fn properties(header: &Header) -> WriterProperties {
 }
 
 /// Positions of the columns blocks are sorted by; the columns before them are flat, so leaves count the same.
-const TRACE_ID: i32 = 0;
+const TRACE_ID: (i32, &str) = (0, "trace_id");
 /// See [`TRACE_ID`].
-const START: i32 = 9;
+const START: (i32, &str) = (9, "start_unix_nano");
+
+/// Columns of nearly unique values, and how they are written instead.
+const WITHOUT_DICTIONARY: [(&str, Encoding); 9] = [
+    (TRACE_ID.1, Encoding::DELTA_BYTE_ARRAY),
+    ("span_id", Encoding::PLAIN),
+    ("parent_span_id", Encoding::PLAIN),
+    ("started_at", Encoding::DELTA_BINARY_PACKED),
+    (START.1, Encoding::DELTA_BINARY_PACKED),
+    ("end_unix_nano", Encoding::DELTA_BINARY_PACKED),
+    ("duration_ms", Encoding::PLAIN),
+    ("links.list.element.trace_id", Encoding::PLAIN),
+    ("links.list.element.span_id", Encoding::PLAIN),
+];
 
 /// Makes names that were added to or removed from a directory durable.
 pub(crate) fn sync_directory(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::io("sync the directory", dir))
-}
-
-/// Writes rows that are in memory, sorted.
-pub(crate) fn write_sorted(batches: &[RecordBatch], sink: &mut Sink) -> Result<(), StoreError> {
-    let batches: Vec<&RecordBatch> = batches.iter().collect();
-    for chunk in sorted_positions(&batches)?.chunks(CHUNK_ROWS) {
-        sink.write(&batches, chunk)?;
-    }
-    Ok(())
-}
-
-/// Where the rows are, as batch and row, in the order of a block.
-fn sorted_positions(batches: &[&RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> {
-    let rows = batches.iter().enumerate();
-    let positions: Vec<(usize, usize)> =
-        rows.flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row))).collect();
-    let column = |name: &str| -> Result<SortColumn, ArrowError> {
-        let parts = batches.iter().map(|batch| required(batch, name)).collect::<Result<Vec<_>, _>>()?;
-        let values = arrow::compute::concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
-        Ok(SortColumn { values, options: None })
-    };
-    let order = lexsort_to_indices(&[column("trace_id")?, column("start_unix_nano")?], None)?;
-    Ok(order.values().iter().filter_map(|at| positions.get(usize::try_from(*at).ok()?).copied()).collect())
 }
 
 fn required<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
@@ -257,7 +263,7 @@ fn required<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Arro
 
 /// The columns a block is sorted by.
 fn sort_key(batch: &RecordBatch) -> Result<(&StringArray, &Int64Array), ArrowError> {
-    let trace_id = required(batch, "trace_id")?.as_string_opt();
-    let start = required(batch, "start_unix_nano")?.as_primitive_opt::<Int64Type>();
+    let trace_id = required(batch, TRACE_ID.1)?.as_string_opt();
+    let start = required(batch, START.1)?.as_primitive_opt::<Int64Type>();
     trace_id.zip(start).ok_or_else(|| ArrowError::SchemaError("the sort columns have unexpected types".to_owned()))
 }

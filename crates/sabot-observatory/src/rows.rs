@@ -5,8 +5,7 @@
 
 mod nested;
 
-use std::borrow::Cow;
-use std::mem;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,6 +16,7 @@ use arrow::error::ArrowError;
 use sabot_telemetry::{Attribute, AttributeValue, Dropped, SpanKind, SpanRecord, SpanStatus};
 
 use self::nested::{Events, Links, TextMaps};
+use crate::StoreError;
 use crate::schema::{COST_PRECISION, COST_SCALE, DEDICATED, block_schema};
 
 /// Longest text of one value; the rest is cut off.
@@ -29,20 +29,19 @@ const MAX_BATCH_TEXT_BYTES: usize = 8 << 20;
 /// Why a trace was kept while no sampling policy is in force.
 const KEPT_ALL: &str = "all";
 
-/// The spans as batches of the block's columns, in the order given.
-pub(crate) fn to_batches(spans: &[SpanRecord]) -> Result<Vec<RecordBatch>, ArrowError> {
-    let mut batches = Vec::new();
+/// Makes batches of the block's columns of the spans, in the order given, and hands each to `take`.
+pub(crate) fn build<'a>(
+    spans: impl IntoIterator<Item = &'a SpanRecord>,
+    mut take: impl FnMut(RecordBatch) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let mut rows = Rows::default();
     for span in spans {
         rows.push(span);
         if rows.len >= MAX_BATCH_ROWS || rows.text_bytes >= MAX_BATCH_TEXT_BYTES {
-            batches.push(mem::take(&mut rows).finish()?);
+            take(rows.finish()?)?;
         }
     }
-    if rows.len > 0 {
-        batches.push(rows.finish()?);
-    }
-    Ok(batches)
+    if rows.len > 0 { take(rows.finish()?) } else { Ok(()) }
 }
 
 /// How much text a span may still bring.
@@ -87,6 +86,9 @@ struct Rows {
     keep_reason: StringBuilder,
     adjusted_count: Float64Builder,
     value_types: StringBuilder,
+    /// Memory for the span at hand: the letters of its values' types, and a number as text.
+    types: String,
+    number: String,
 }
 
 impl Rows {
@@ -103,9 +105,9 @@ impl Rows {
     }
 
     fn push_identity(&mut self, span: &SpanRecord, budget: &mut TextBudget) {
-        self.trace_id.append_value(hex(&span.trace_id));
-        self.span_id.append_value(hex(&span.span_id));
-        self.parent_span_id.append_option(span.parent_span_id.map(|id| hex(&id)));
+        self.trace_id.append_value(Hex::<32>::of(&span.trace_id).as_str());
+        self.span_id.append_value(Hex::<16>::of(&span.span_id).as_str());
+        self.parent_span_id.append_option(span.parent_span_id.map(|id| Hex::<16>::of(&id)).as_ref().map(Hex::as_str));
         let service = budget.cut(&span.resource.service_name);
         self.service.append_value(service);
         self.operation.append_value(budget.cut(&span.name));
@@ -115,7 +117,7 @@ impl Rows {
         self.status_message.append_option(message.map(|message| budget.cut(message)));
         self.resource.entry("service.name", service);
         for (key, value) in &span.resource.attributes {
-            self.resource.entry(key, budget.cut(&text_of(value)));
+            self.resource.entry(key, budget.cut(text_of(value, &mut self.number)));
         }
         self.resource.end_map();
         self.scope.end_map();
@@ -133,19 +135,24 @@ impl Rows {
     fn push_attributes(&mut self, span: &SpanRecord, budget: &mut TextBudget) {
         for (column, (_, key)) in self.dedicated.iter_mut().zip(DEDICATED) {
             let value = span.attributes.iter().rfind(|(name, _)| name == key);
-            column.append_option(value.map(|(_, value)| budget.cut(&text_of(value)).to_owned()));
+            column.append_option(value.map(|(_, value)| budget.cut(text_of(value, &mut self.number))));
         }
-        let mut types = String::with_capacity(span.attributes.len());
+        let mut types = std::mem::take(&mut self.types);
         match dropped_attributes(span.dropped) {
             more if more.is_empty() => self.attributes.push(&span.attributes, budget, &mut types),
             more => self.attributes.push(&[span.attributes.as_slice(), &more].concat(), budget, &mut types),
         }
         self.events.push(&span.events, budget, &mut types);
-        self.value_types.append_value(types);
+        self.value_types.append_value(&types);
+        types.clear();
+        self.types = types;
     }
 
-    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
-        let cost = Decimal128Array::new_null(self.len).with_precision_and_scale(COST_PRECISION, COST_SCALE)?;
+    /// The rows so far as a batch; the next begins empty.
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.text_bytes = 0;
+        let rows = std::mem::take(&mut self.len);
+        let cost = Decimal128Array::new_null(rows).with_precision_and_scale(COST_PRECISION, COST_SCALE)?;
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.trace_id.finish()),
             Arc::new(self.span_id.finish()),
@@ -194,13 +201,17 @@ fn duration_ms(start_unix_nano: i64, end_unix_nano: i64) -> f64 {
     end_unix_nano.saturating_sub(start_unix_nano).max(0) as f64 / 1e6
 }
 
-fn text_of(value: &AttributeValue) -> Cow<'_, str> {
-    match value {
-        AttributeValue::Str(text) => Cow::Borrowed(text),
-        AttributeValue::Int(number) => Cow::Owned(number.to_string()),
-        AttributeValue::Float(number) => Cow::Owned(number.to_string()),
-        AttributeValue::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-    }
+/// A value as text; numbers are written into `number` first.
+fn text_of<'a>(value: &'a AttributeValue, number: &'a mut String) -> &'a str {
+    number.clear();
+    let written = match value {
+        AttributeValue::Str(text) => return text,
+        AttributeValue::Bool(flag) => return if *flag { "true" } else { "false" },
+        AttributeValue::Int(value) => write!(number, "{value}"),
+        AttributeValue::Float(value) => write!(number, "{value}"),
+    };
+    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    number
 }
 
 const fn type_letter(value: &AttributeValue) -> char {
@@ -230,9 +241,22 @@ fn status(status: &SpanStatus) -> (&'static str, Option<&str>) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+/// Bytes in lowercase hexadecimal, `N` digits.
+struct Hex<const N: usize>([u8; N]);
+
+impl<const N: usize> Hex<N> {
+    fn of(bytes: &[u8]) -> Self {
+        let mut digits = [b'0'; N];
+        let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        for (digit, nibble) in digits.iter_mut().zip(nibbles) {
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        Self(digits)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! at a time) are held over input and output; `doomed` while a file is removed; `view` never.
 
 mod compaction;
+mod recent;
 mod recovery;
 mod retention;
 mod view;
@@ -26,6 +27,7 @@ use sabot_sql::{RowSource, RowSourceKind};
 use sabot_telemetry::{Registry, SpanRecord};
 
 use self::compaction::Unmergeable;
+use self::recent::Chunk;
 use self::retention::Doomed;
 use self::view::View;
 use crate::block::{self, Operations};
@@ -96,18 +98,11 @@ impl SpanStore {
 
     /// Takes spans in; they are visible to readers at once. Never fails and never waits for the disk: spans that do not
     /// fit because writing has been failing are counted as refused.
-    pub fn append(&self, spans: &[SpanRecord]) {
-        if spans.is_empty() {
-            return;
-        }
-        let count = spans.len() as u64;
-        self.counters.received.add(count);
-        let batches = rows::to_batches(spans).unwrap_or_else(|error| {
-            tracing::error!("{count} spans were lost: {}", StoreError::from(error));
-            Vec::new()
-        });
-        let taken = lock(&self.view).buffer(batches, self.clock.monotonic());
-        self.counters.refused.add(count.saturating_sub(taken));
+    pub fn append(&self, spans: Vec<SpanRecord>) {
+        self.counters.received.add(spans.len() as u64);
+        let chunk = Chunk::new(spans);
+        let refused = lock(&self.view).buffer(chunk, self.clock.monotonic());
+        self.counters.refused.add(refused as u64);
     }
 
     /// Whether there is reason to [`flush`](Self::flush): enough spans, enough bytes, or enough time.
@@ -125,7 +120,13 @@ impl SpanStore {
         let now = self.clock.now();
         let header =
             block::Header { sequence: self.next_sequence(), tier: 0, oldest: now, newest: now, replaces: Vec::new() };
-        let written = block::write(&self.dir, header, |sink| block::write_sorted(&buffered, sink));
+        let mut operations = Operations::default();
+        let written = block::write(&self.dir, header, |sink| {
+            rows::build(recent::sorted(&buffered), |batch| {
+                operations.read(&batch)?;
+                sink.add(&batch)
+            })
+        });
         match &written {
             Ok(_) if self.write_failed.swap(false, Ordering::Relaxed) => tracing::info!("spans are written again"),
             Err(error) if !self.write_failed.swap(true, Ordering::Relaxed) => {
@@ -133,7 +134,6 @@ impl SpanStore {
             }
             Ok(_) | Err(_) => {}
         }
-        let operations = Operations::of(&buffered)?;
         let mut view = lock(&self.view);
         match written {
             Ok(block) => {
@@ -176,7 +176,7 @@ impl SpanStore {
             let view = lock(&self.view);
             (view.files(), view.recent())
         };
-        RowSource { schema, kind: RowSourceKind::Parquet { files, recent: shape(recent) } }
+        RowSource { schema, kind: RowSourceKind::Parquet { files, recent: shape(recent::rows_of(&recent)) } }
     }
 
     /// Services and operations of all spans; only blocks that are not known yet are read.
@@ -185,7 +185,8 @@ impl SpanStore {
             let view = lock(&self.view);
             (view.blocks(), view.recent())
         };
-        let mut operations = Operations::of(&recent)?;
+        let mut operations = Operations::default();
+        recent::rows_of(&recent).iter().try_for_each(|batch| operations.read(batch))?;
         for block in blocks {
             operations.extend(block.operations()?);
         }

@@ -98,12 +98,13 @@ impl Receiving {
     fn drain(&mut self) {
         for _ in 0..DRAINS_PER_TURN {
             let spans = self.queue.drain(DRAIN_ROWS);
-            self.store.append(&spans);
+            let was_empty = spans.is_empty();
+            self.store.append(spans);
             // A failure is told and counted by the store, which keeps the spans and tries again.
             if self.store.flush_is_due() && self.store.flush().is_ok() {
                 self.nudged_at = None;
             }
-            if spans.is_empty() {
+            if was_empty {
                 break;
             }
         }

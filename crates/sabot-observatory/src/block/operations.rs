@@ -28,12 +28,6 @@ pub(crate) struct Operations {
 pub(crate) type KnownOperations = OnceLock<Operations>;
 
 impl Operations {
-    /// Those of batches.
-    pub(crate) fn of(batches: &[RecordBatch]) -> Result<Self, StoreError> {
-        let mut operations = Self::default();
-        batches.iter().try_for_each(|batch| operations.read(batch)).map(|()| operations)
-    }
-
     /// Those of the blocks together, if all are known.
     pub(crate) fn union(blocks: &[Arc<Block>]) -> Option<Self> {
         let mut operations = Self::default();
@@ -43,7 +37,8 @@ impl Operations {
         Some(operations)
     }
 
-    fn read(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+    /// Takes in those of a batch.
+    pub(crate) fn read(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         let (services, operations) = (required(batch, "service")?, required(batch, "operation")?);
         if let (Some(services), Some(operations)) = (services.as_string_opt::<i32>(), operations.as_string_opt::<i32>())
         {

@@ -8,7 +8,7 @@ use arrow::datatypes::Fields;
 use arrow::error::ArrowError;
 use sabot_telemetry::{Attribute, SpanEvent, SpanLink};
 
-use super::{TextBudget, hex, text_of, type_letter};
+use super::{Hex, TextBudget, text_of, type_letter};
 use crate::schema::{entries_field, entry_fields, event_fields, item_field, link_fields};
 
 /// A column of maps from text to text.
@@ -18,6 +18,8 @@ pub(super) struct TextMaps {
     values: StringBuilder,
     lengths: Vec<usize>,
     open: usize,
+    /// Memory for a number as text.
+    number: String,
 }
 
 impl TextMaps {
@@ -44,7 +46,9 @@ impl TextMaps {
             }
             if later.iter().all(|(other, _)| other != key) {
                 let key = budget.cut(key);
-                self.entry(key, budget.cut(&text_of(value)));
+                self.keys.append_value(key);
+                self.values.append_value(budget.cut(text_of(value, &mut self.number)));
+                self.open += 1;
                 types.push(type_letter(value));
             }
         }
@@ -101,8 +105,8 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn push(&mut self, links: &[SpanLink]) {
         for link in links {
-            self.trace_ids.append_value(hex(&link.trace_id));
-            self.span_ids.append_value(hex(&link.span_id));
+            self.trace_ids.append_value(Hex::<32>::of(&link.trace_id).as_str());
+            self.span_ids.append_value(Hex::<16>::of(&link.span_id).as_str());
         }
         self.lengths.push(links.len());
     }

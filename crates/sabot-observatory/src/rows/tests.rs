@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray};
 use sabot_telemetry::{AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanRecord, SpanStatus};
 
-use super::{MAX_SPAN_BYTES, MAX_VALUE_BYTES, to_batches};
+use super::{MAX_SPAN_BYTES, MAX_VALUE_BYTES, build};
 
 fn span(attributes: Vec<(&'static str, AttributeValue)>) -> SpanRecord {
     SpanRecord {
@@ -29,8 +29,18 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::Str(value.into().into())
 }
 
+fn to_batches(spans: &[SpanRecord]) -> Vec<arrow::array::RecordBatch> {
+    let mut batches = Vec::new();
+    build(spans, |batch| {
+        batches.push(batch);
+        Ok(())
+    })
+    .expect("columns");
+    batches
+}
+
 fn only_batch(spans: &[SpanRecord]) -> arrow::array::RecordBatch {
-    let batches = to_batches(spans).expect("columns");
+    let batches = to_batches(spans);
     assert_eq!(batches.len(), 1);
     batches.into_iter().next().expect("one")
 }
@@ -101,6 +111,6 @@ fn long_text_is_cut_between_characters_and_a_span_stays_within_its_budget() {
 #[test]
 fn many_spans_become_several_batches() {
     let spans = vec![span(Vec::new()); 10_000];
-    let batches = to_batches(&spans).expect("columns");
+    let batches = to_batches(&spans);
     assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).collect::<Vec<_>>(), [8_192, 1_808]);
 }

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-
+use super::recent::Chunk;
 use crate::block::Block;
 
 /// Activity is flushed at least this often; also the pause after a failed flush.
@@ -21,7 +20,7 @@ const MAX_BUFFERED_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct View {
     blocks: Vec<Arc<Block>>,
-    recent: Vec<RecordBatch>,
+    recent: Vec<Arc<Chunk>>,
     rows: usize,
     bytes: usize,
     /// When the oldest buffered span came, or when writing last failed.
@@ -34,19 +33,18 @@ impl View {
         Self { blocks, recent: Vec::new(), rows: 0, bytes: 0, flush_from: None, failing: false }
     }
 
-    /// Takes batches in while there is room; how many spans were taken.
-    pub(super) fn buffer(&mut self, batches: Vec<RecordBatch>, now: Duration) -> u64 {
-        let before = self.rows;
-        for batch in batches {
-            let (rows, bytes) = (self.rows + batch.num_rows(), self.bytes + batch.get_array_memory_size());
-            if rows > MAX_BUFFERED_ROWS || bytes > MAX_BUFFERED_BYTES {
-                break;
-            }
-            (self.rows, self.bytes) = (rows, bytes);
-            self.recent.push(batch);
+    /// Takes spans in while there is room; how many it refused.
+    pub(super) fn buffer(&mut self, mut chunk: Chunk, now: Duration) -> usize {
+        let (spans, bytes) =
+            (MAX_BUFFERED_ROWS.saturating_sub(self.rows), MAX_BUFFERED_BYTES.saturating_sub(self.bytes));
+        let refused = chunk.truncate(spans, bytes);
+        if !chunk.spans().is_empty() {
+            self.rows += chunk.spans().len();
+            self.bytes += chunk.size_bytes();
+            self.recent.push(Arc::new(chunk));
             self.flush_from.get_or_insert(now);
         }
-        (self.rows - before) as u64
+        refused
     }
 
     pub(super) fn flush_is_due(&self, now: Duration) -> bool {
@@ -55,12 +53,12 @@ impl View {
         !self.recent.is_empty() && (waited || (full && !self.failing))
     }
 
-    /// The first `count` batches of the buffer are in `block` now.
+    /// The first `count` chunks of the buffer are in `block` now.
     pub(super) fn flushed(&mut self, count: usize, block: Block, now: Duration) {
         self.blocks.push(Arc::new(block));
         self.recent.drain(..count.min(self.recent.len()));
-        self.rows = self.recent.iter().map(RecordBatch::num_rows).sum();
-        self.bytes = self.recent.iter().map(RecordBatch::get_array_memory_size).sum();
+        self.rows = self.recent.iter().map(|chunk| chunk.spans().len()).sum();
+        self.bytes = self.recent.iter().map(|chunk| chunk.size_bytes()).sum();
         self.flush_from = (!self.recent.is_empty()).then_some(now);
         self.failing = false;
     }
@@ -84,7 +82,7 @@ impl View {
         self.blocks.iter().map(|block| block.path.clone()).collect()
     }
 
-    pub(super) fn recent(&self) -> Vec<RecordBatch> {
+    pub(super) fn recent(&self) -> Vec<Arc<Chunk>> {
         self.recent.clone()
     }
 

@@ -95,7 +95,7 @@ async fn what_is_no_block_is_named_or_left_alone() {
     for name in ["0000000000000007.parquet", "notes.parquet", "notes.tmp"] {
         assert!(dir.path().join("spans").join(name).exists(), "{name}");
     }
-    store.append(&[root(2, "work")]);
+    store.append(vec![root(2, "work")]);
     store.flush().expect("a block");
     assert!(dir.path().join("spans/0000000000000008.parquet").exists(), "numbers in use are not used again");
 }

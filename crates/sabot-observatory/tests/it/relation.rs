@@ -25,7 +25,7 @@ async fn reads_memory_and_blocks_alike() {
         with_attribute(span, "sabot.rows", AttributeValue::Int(7))
     };
     bench.append_and_flush(&[span(1), child(1, 2, "step")]);
-    bench.store.append(&[span(2)]);
+    bench.store.append(vec![span(2)]);
     let query = "SELECT count(*) FROM sabot.spans WHERE attributes['sabot.rows'] = '7' AND agent = 'totals' \
         AND resource['service.name'] = 'shop' AND cost_usd IS NULL AND parent_span_id IS NULL \
         AND cardinality(events) = 0 AND adjusted_count = 1 AND keep_reason = 'all' AND duration_ms = 10";
@@ -44,7 +44,7 @@ async fn survives_a_restart() {
     let (_dir, reopened) = bench.reopened_copy();
     assert_eq!(count(&reopened).await, (40, 40));
     assert_eq!(reopened.disk_bytes(), bench.store.disk_bytes());
-    reopened.append(&[root(99, "more")]);
+    reopened.append(vec![root(99, "more")]);
     reopened.flush().expect("a block");
     assert_eq!(count(&reopened).await, (41, 41));
 }
@@ -59,7 +59,7 @@ fn a_span_is_never_in_two_places_or_in_none() {
         let writing = scope.spawn(|| {
             for trace in 0..120 {
                 begun.fetch_add(1, Ordering::SeqCst);
-                bench.store.append(&[root(trace, "work")]);
+                bench.store.append(vec![root(trace, "work")]);
                 done.fetch_add(1, Ordering::SeqCst);
                 bench.store.flush().expect("a block");
                 bench.store.maintain().expect("maintained");

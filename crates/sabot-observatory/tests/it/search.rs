@@ -25,7 +25,7 @@ async fn summaries_tell_of_the_whole_trace() {
     let mut failed = at(child(1, 2, "pay"), 2 * MILLI, 90 * MILLI);
     failed.status = SpanStatus::Error("no".into());
     bench.append_and_flush(&[failed, root(1, "checkout")]);
-    bench.store.append(&[at(child(1, 3, "mail"), 3 * MILLI, 4 * MILLI)]);
+    bench.store.append(vec![at(child(1, 3, "mail"), 3 * MILLI, 4 * MILLI)]);
     let query = TraceQuery { operation: Some("pay".to_owned()), ..TraceQuery::default() };
     let found = serde_json::to_value(bench.search(query).await).expect("json");
     let expected = serde_json::json!([{"trace_id": trace_id(1), "root_service": "shop", "root_operation": "checkout",
@@ -68,9 +68,9 @@ async fn traces_that_reach_into_a_window_are_not_of_it() {
     let bench = Bench::new();
     for trace in 0..40 {
         // These began two hours ago and are still at it.
-        bench.store.append(&[at(root(trace, "old"), -2 * HOUR, MILLI), at(child(trace, 2, "work"), -MILLI, 0)]);
+        bench.store.append(vec![at(root(trace, "old"), -2 * HOUR, MILLI), at(child(trace, 2, "work"), -MILLI, 0)]);
     }
-    bench.store.append(&[at(root(99, "new"), -HOUR / 10, 0), at(child(99, 2, "work"), -HOUR / 10, 0)]);
+    bench.store.append(vec![at(root(99, "new"), -HOUR / 10, 0), at(child(99, 2, "work"), -HOUR / 10, 0)]);
     bench.store.flush().expect("a block");
     let work = TraceQuery { operation: Some("work".to_owned()), limit: 2, ..TraceQuery::default() };
     assert_eq!(bench.roots(work.clone()).await, ["new", "old"]);
@@ -149,7 +149,7 @@ async fn hostile_values_are_only_values() {
         ["'", "''", "' OR 1=1 --", "100%", "_", "\\'", "ü😀\u{0}", "a\nb", "\"", "'); DROP TABLE x; --", "$1", "?"];
     for (trace, value) in hostile.into_iter().enumerate() {
         let span = with_attribute(root(trace as u128, "work"), "k", text(value));
-        bench.store.append(&[with_attribute(span, "it's \"k\" ]", text(value))]);
+        bench.store.append(vec![with_attribute(span, "it's \"k\" ]", text(value))]);
     }
     for (trace, value) in hostile.into_iter().enumerate() {
         for key in ["k", "it's \"k\" ]"] {
@@ -212,7 +212,7 @@ async fn services_are_listed_with_their_operations() {
     let mut other = root(1, "index");
     other.resource = Arc::new(Resource::of_service("another"));
     bench.append_and_flush(&[root(2, "b"), root(3, "a"), other]);
-    bench.store.append(&[root(4, "c"), root(5, "a")]);
+    bench.store.append(vec![root(4, "c"), root(5, "a")]);
     let expected = [("another", vec!["index"]), ("shop", vec!["a", "b", "c"])].map(|(service, operations)| {
         let operations = operations.into_iter().map(str::to_owned).collect();
         ServiceOperations { service: service.to_owned(), operations }

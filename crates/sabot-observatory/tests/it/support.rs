@@ -59,7 +59,7 @@ impl Bench {
     }
 
     pub(crate) fn append_and_flush(&self, spans: &[SpanRecord]) {
-        self.store.append(spans);
+        self.store.append(spans.to_vec());
         self.store.flush().expect("a block");
     }
 

@@ -39,7 +39,7 @@ async fn comes_back_as_it_was_recorded_from_memory_and_from_disk() {
         }],
         "truncated": false,
     });
-    bench.store.append(&[root(6, "other"), at(child(7, 2, "pay"), 1, 2), first, root(8, "other")]);
+    bench.store.append(vec![root(6, "other"), at(child(7, 2, "pay"), 1, 2), first, root(8, "other")]);
     for place in ["memory", "disk"] {
         let id = trace_id(7).to_uppercase();
         let trace = bench.reader().trace(&id, MAX_TRACE_SPANS).await.expect("an answer").expect("a trace");

@@ -66,14 +66,14 @@ fn a_flush_is_due_by_time_and_by_number() {
     assert!(!bench.store.flush_is_due());
     bench.advance(60);
     assert!(!bench.store.flush_is_due(), "there is nothing to write");
-    bench.store.append(&[root(1, "work")]);
+    bench.store.append(vec![root(1, "work")]);
     bench.advance(4);
     assert!(!bench.store.flush_is_due());
     bench.advance(1);
     assert!(bench.store.flush_is_due(), "after five seconds");
     bench.store.flush().expect("a block");
     assert!(!bench.store.flush_is_due());
-    bench.store.append(&vec![root(1, "work"); 50_000]);
+    bench.store.append(vec![root(1, "work"); 50_000]);
     assert!(bench.store.flush_is_due(), "with fifty thousand spans");
 }
 
@@ -82,12 +82,12 @@ async fn while_the_disk_fails_spans_are_kept_then_refused_and_later_written() {
     let bench = Bench::new();
     let (spans, away) = (bench.dir.path().join("spans"), bench.dir.path().join("away"));
     fs::rename(&spans, &away).expect("the disk fails");
-    bench.store.append(&[root(1, "first")]);
+    bench.store.append(vec![root(1, "first")]);
     bench.store.flush().expect_err("no directory");
     assert!(!bench.store.flush_is_due(), "it is not tried again at once");
     let batch = vec![root(2, "work"); 50_000];
     for _ in 0..5 {
-        bench.store.append(&batch);
+        bench.store.append(batch.clone());
         assert!(!bench.store.flush_is_due(), "also not for being full");
     }
     let refused = bench.counter("sabot_spans_refused_total");

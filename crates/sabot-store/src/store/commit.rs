@@ -128,18 +128,16 @@ impl Store {
     /// Returns, by number, the requests that name something that is gone.
     fn sync_data(&self, group: &[CommitRequest], admitted: &[Admission]) -> Result<Refusals, StoreError> {
         let items = self.dirty_of(wanted(group, admitted));
-        let threads = self.disk.sync_threads().min(items.len()).max(1);
+        let share = items.len().div_ceil(self.disk.sync_threads().max(1));
+        let (own, others) = items.split_at(share.min(items.len()));
         let sync = |part: &[Dirty<'_>]| -> Vec<Option<io::Error>> { part.iter().map(|item| self.sync(item)).collect() };
-        let errors: Vec<Option<io::Error>> = if threads == 1 {
-            sync(&items)
-        } else {
-            std::thread::scope(|scope| {
-                let share = items.len().div_ceil(threads);
-                let running: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
-                let panicked = |_| vec![Some(io::Error::other("a sync thread panicked"))];
-                running.into_iter().flat_map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-            })
-        };
+        let errors: Vec<Option<io::Error>> = std::thread::scope(|scope| {
+            let others: Vec<_> = others.chunks(share.max(1)).map(|part| scope.spawn(move || sync(part))).collect();
+            let own = sync(own);
+            let panicked = |_| vec![Some(io::Error::other("a sync thread panicked"))];
+            let others = others.into_iter().flat_map(|thread| thread.join().unwrap_or_else(panicked));
+            own.into_iter().chain(others).collect()
+        });
         let mut refused = Refusals::new();
         for (item, error) in items.iter().zip(errors).filter_map(|(item, error)| Some((item, error?))) {
             match error.kind() {

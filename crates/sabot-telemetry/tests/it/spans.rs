@@ -173,7 +173,10 @@ fn routine_work_is_left_out_whole_while_there_are_too_many_spans() {
     for _ in 0..1_000 {
         let batch = telemetry.spans().start("batch").routine().root().start();
         let operator = batch.child("operator").start();
-        assert_eq!((operator.is_recording(), operator.context().is_sampled()), (batch.is_recording(), batch.is_recording()));
+        assert_eq!(
+            (operator.is_recording(), operator.context().is_sampled()),
+            (batch.is_recording(), batch.is_recording())
+        );
         recorded += usize::from(batch.is_recording());
     }
     // Two from before, one a tenth of a second, and whatever a slow machine adds.
@@ -185,8 +188,8 @@ fn routine_work_is_left_out_whole_while_there_are_too_many_spans() {
     assert!(request.is_recording(), "what is no routine is always recorded");
     let batch = telemetry.spans().start("batch").routine().parent(request.context()).start();
     assert!(batch.is_recording(), "a trace that began is recorded to its end");
-    let batches = (0..100).map(|_| telemetry.spans().start("batch").routine().parent(request.context()).start());
-    let unrecorded = batches.filter(|batch| !batch.is_recording()).map(|batch| batch.context()).last().unwrap();
+    let mut batches = (0..100).map(|_| telemetry.spans().start("batch").routine().parent(request.context()).start());
+    let unrecorded = batches.find(|batch| !batch.is_recording()).unwrap().context();
     assert_eq!(unrecorded, request.context().unsampled(), "but not without end, and what follows hears of it");
 }
 
