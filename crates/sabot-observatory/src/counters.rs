@@ -12,7 +12,9 @@ pub(crate) struct Counters {
     pub(crate) received: Counter,
     pub(crate) refused: Counter,
     pub(crate) stored: Counter,
-    /// Batches that were not recorded because there were too many.
+    /// Batches that were recorded.
+    pub(crate) recorded: Counter,
+    /// Batches that were not, because there were too many.
     pub(crate) left_out: Counter,
 }
 
@@ -22,6 +24,7 @@ impl Counters {
             received: registry.counter(&describe(&SPANS_RECEIVED), &[INTERNAL]),
             refused: registry.counter(&describe(&SPANS_REFUSED), &[INTERNAL]),
             stored: registry.counter(&describe(&SPANS_STORED), &[]),
+            recorded: registry.counter(&describe(&TRACES_SAMPLED), &["keep", "all"]),
             left_out: registry.counter(&describe(&TRACES_SAMPLED), &["drop", "rate_limit"]),
         }
     }

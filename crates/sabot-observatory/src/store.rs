@@ -210,9 +210,10 @@ impl SpanStore {
         self.counters.refused.add(count);
     }
 
-    /// Counts batches that were not recorded.
-    pub(crate) fn count_left_out(&self, count: u64) {
-        self.counters.left_out.add(count);
+    /// Counts batches that were recorded, and batches that were left out.
+    pub(crate) fn count_routine(&self, recorded: u64, left_out: u64) {
+        self.counters.recorded.add(recorded);
+        self.counters.left_out.add(left_out);
     }
 
     /// Gives up a merge under way and starts no other; for shutdown.

@@ -46,7 +46,7 @@ impl SpanWriter {
             queue,
             stopping: Arc::clone(&stopping),
             dropped: 0,
-            left_out: 0,
+            routine: (0, 0),
             nudge,
             nudged_at: None,
         };
@@ -77,8 +77,8 @@ struct Receiving {
     stopping: Arc<AtomicBool>,
     /// Drops of the queue that are counted already.
     dropped: u64,
-    /// Batches without a span that are counted already.
-    left_out: u64,
+    /// Batches that are counted already: recorded, and left out.
+    routine: (u64, u64),
     nudge: SyncSender<()>,
     nudged_at: Option<Duration>,
 }
@@ -111,9 +111,9 @@ impl Receiving {
         let dropped = self.queue.dropped();
         self.store.count_lost(dropped.saturating_sub(self.dropped));
         self.dropped = dropped;
-        let left_out = self.queue.left_out();
-        self.store.count_left_out(left_out.saturating_sub(self.left_out));
-        self.left_out = left_out;
+        let (recorded, left_out) = self.queue.routine();
+        self.store.count_routine(recorded - self.routine.0, left_out - self.routine.1);
+        self.routine = (recorded, left_out);
     }
 
     /// Has the maintainer look after the blocks: after each flush, and from time to time.

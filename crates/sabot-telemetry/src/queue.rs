@@ -30,6 +30,7 @@ struct Shared {
     received: AtomicU64,
     dropped: AtomicU64,
     budget: Budget,
+    admitted: AtomicU64,
     left_out: AtomicU64,
     wake_every: u64,
     open: AtomicBool,
@@ -53,6 +54,7 @@ impl SpanQueue {
                 received: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
                 budget: Budget::new(spans_per_second),
+                admitted: AtomicU64::new(0),
                 left_out: AtomicU64::new(0),
                 wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
                 open: AtomicBool::new(true),
@@ -93,9 +95,9 @@ impl SpanQueue {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Pieces of routine work that were not recorded because there were too many.
-    pub fn left_out(&self) -> u64 {
-        self.shared.left_out.load(Ordering::Relaxed)
+    /// Pieces of routine work that were recorded, and pieces that were not because there were too many.
+    pub fn routine(&self) -> (u64, u64) {
+        (self.shared.admitted.load(Ordering::Relaxed), self.shared.left_out.load(Ordering::Relaxed))
     }
 
     /// A span has been begun that will end here.
@@ -103,13 +105,12 @@ impl SpanQueue {
         self.shared.budget.charge();
     }
 
-    /// Whether a piece of routine work may be recorded; one that may not is counted. `goes_on` says that it continues a
-    /// recorded trace.
+    /// Whether a piece of routine work may be recorded; the answer is counted. `goes_on` says that it continues a recorded
+    /// trace.
     pub(crate) fn admits_routine(&self, goes_on: bool) -> bool {
         let admitted = self.shared.budget.has_room(goes_on);
-        if !admitted {
-            self.shared.left_out.fetch_add(1, Ordering::Relaxed);
-        }
+        let counter = if admitted { &self.shared.admitted } else { &self.shared.left_out };
+        counter.fetch_add(1, Ordering::Relaxed);
         admitted
     }
 

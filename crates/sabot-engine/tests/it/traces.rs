@@ -21,7 +21,7 @@ fn a_batch_that_fails_is_recorded_though_batches_like_it_are_left_out() {
     let error = harness.run(Arc::new(FaultyDisk::new()), 1).expect_err("an overflow");
     assert!(error.contains("Overflow"), "{error}");
 
-    assert!(telemetry.span_queue().left_out() >= 2, "a batch of the file and one of the agent");
+    assert!(telemetry.span_queue().routine().1 >= 2, "a batch of the file and one of the agent");
     let spans = telemetry.span_queue().drain(usize::MAX);
     let failed: Vec<_> = spans.iter().filter(|span| matches!(span.status, SpanStatus::Error(_))).collect();
     let [failed] = failed.as_slice() else { panic!("{failed:?}") };

@@ -5,6 +5,7 @@ use std::fs;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
 use sabot_telemetry::AttributeValue;
 
 use crate::support::{Bench, at, block_files, child, count, number, root, with_attribute};
@@ -50,6 +51,7 @@ async fn merged_rows_are_whole_and_in_order() {
     let merged = fs::File::open(bench.blocks().pop().expect("a block")).expect("a file");
     let mut keys = Vec::new();
     let merged = ParquetRecordBatchReaderBuilder::try_new(merged).expect("a block");
+    assert!(matches!(merged.metadata().row_group(0).column(0).compression(), Compression::ZSTD(_)));
     for batch in merged.build().expect("rows") {
         let batch = batch.expect("rows");
         let trace_ids = batch["trace_id"].as_string::<i32>().iter().map(|id| id.unwrap_or_default().to_owned());
