@@ -318,14 +318,56 @@ fn an_unclosed_quote_costs_one_line() {
     check(
         "s.csv",
         "a,b\n1,\"x\n2,y\n3,\"z\n4\",u\n5,\"v\"\n6,w\n",
+        ", schema: { a: int64 }",
+        "",
+        expect![[r#"
+            {"a":2,"b":"y"}
+            {"a":5,"b":"v"}
+            {"a":6,"b":"w"}
+            dead 2: "a quote is not closed: line 4, which would go on in it, has text behind a closing quote" | "1,\"x"
+            dead 4: "3 fields where the header has 2: a quote is open from this line to line 5" | "3,\"z"
+            dead 5: "a: \"4\"\" is not an int64" | "4\",u"
+        "#]],
+    );
+}
+
+#[test]
+fn a_quote_closed_where_fields_do_not_add_up_costs_one_line() {
+    check(
+        "s.csv",
+        "a,b\n1,\"x\n2,y\n3,z\n\",4,u\n5,\"two\nlines\"\n",
+        ", schema: { a: int64 }",
+        "",
+        expect![[r#"
+            {"a":2,"b":"y"}
+            {"a":3,"b":"z"}
+            {"a":5,"b":"two\nlines"}
+            dead 2: "4 fields where the header has 2: a quote is open from this line to line 5" | "1,\"x"
+            dead 5: "a quote is not closed: line 6, which would go on in it, has text behind a closing quote" | "\",4,u"
+        "#]],
+    );
+}
+
+#[test]
+fn text_behind_a_closing_quote_is_dead() {
+    check(
+        "s.csv",
+        "a,b\n\"x\"y,1\n\"x\"\"y\",2\nz,\"3\" \n",
         "",
         "",
         expect![[r#"
-        {"a":2,"b":"y"}
-        {"a":5,"b":"v"}
-        {"a":6,"b":"w"}
-        dead 2: "a quote is not closed: the next quote, in line 4, has text behind it" | "1,\"x"
-        dead 4: "3 fields where the header has 2" | "3,\"z\n4\",u"
+        {"a":"x\"y","b":2}
+        dead 2: "field 1 has text behind its closing quote; a quote inside quotes is written twice" | "\"x\"y,1"
+        dead 4: "field 2 has text behind its closing quote; a quote inside quotes is written twice" | "z,\"3\" "
+    "#]],
+    );
+    check(
+        "s.csv",
+        "\"a\"b,c\n1,2\n",
+        "",
+        "",
+        expect![[r#"
+        stream "s": source.file: DIR/s.csv:1: the line of column names: field 1 has text behind its closing quote; a quote inside quotes is written twice
     "#]],
     );
 }

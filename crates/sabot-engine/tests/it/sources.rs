@@ -83,7 +83,8 @@ fn ragged_rows_are_dead_with_their_line() {
             {"a":1,"b":2}
             {"a":7,"b":8}
             {"a":9}
-            dead 4: "1 fields where the header has 2" | "\"3\nthree\""
+            dead 4: "1 fields where the header has 2: a quote is open from this line to line 5" | "\"3"
+            dead 5: "1 fields where the header has 2" | "three\""
             dead 6: "3 fields where the header has 2" | "4,5,6"
         "#]],
     );

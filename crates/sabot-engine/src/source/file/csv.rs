@@ -23,9 +23,10 @@ pub(super) fn infer(path: &Path) -> Result<SchemaRef, String> {
         return Err(format!("{} is empty; a CSV file starts with a line of column names", path.display()));
     };
     let names = names(header).map_err(|problem| format!("{}:{}: {problem}", path.display(), header.line()))?;
+    records.expect_fields(names.len());
     let rows = read_chunk(&mut records, INFER_ROWS)?;
     let fields = names.iter().enumerate().map(|(index, name)| {
-        let values = rows.records().filter(|row| row.len() == names.len()).filter_map(|row| row.get(index));
+        let values = rows.records().filter(|row| row.problem().is_none()).filter_map(|row| row.get(index));
         Field::new(name, inferred(values.filter_map(|value| from_utf8(value).ok())), true)
     });
     Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
@@ -46,6 +47,7 @@ fn names(header: Record<'_>) -> Result<Vec<String>, String> {
 pub(super) fn open(path: &Path, schema: SchemaRef, finisher: Finisher) -> Result<Chunks, String> {
     let mut records = Records::open(path)?;
     records.read(&mut Batch::default())?;
+    records.expect_fields(schema.fields().len());
     Ok(Box::new(std::iter::from_fn(move || match read_chunk(&mut records, CHUNK_ROWS) {
         Ok(chunk) if chunk.len() == 0 => None,
         Ok(chunk) => Some(decode(&chunk, &schema, &finisher)),
@@ -60,7 +62,7 @@ fn read_chunk(records: &mut Records, most_rows: usize) -> Result<Batch, String> 
 }
 
 fn decode(records: &Batch, schema: &SchemaRef, finisher: &Finisher) -> Result<Chunk, String> {
-    let mut errors: Vec<Option<String>> = records.records().map(|record| problem_of(record, schema)).collect();
+    let mut errors: Vec<Option<String>> = records.records().map(|record| record.problem().map(str::to_owned)).collect();
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (index, field) in schema.fields().iter().enumerate() {
         let mut column = Column::new(field.data_type());
@@ -89,13 +91,4 @@ fn push(column: &mut Column, value: &[u8]) -> Result<(), String> {
             Err(format!("not valid UTF-8 at byte {} of the value", error.valid_up_to()))
         }
     }
-}
-
-/// Why a record is no row, whatever its values.
-fn problem_of(record: Record<'_>, schema: &Schema) -> Option<String> {
-    let expected = schema.fields().len();
-    if let Some(problem) = record.problem() {
-        return Some(problem.to_owned());
-    }
-    (record.len() != expected).then(|| format!("{} fields where the header has {expected}", record.len()))
 }

@@ -1,16 +1,20 @@
 //! Records of a CSV file: lines split at commas, with quotes as in RFC 4180.
 //!
+//! A quote inside quotes is written twice, and behind the quote that closes a field the field ends: with text there, the
+//! record is bad, as it is with more or fewer fields than the header. A quote in a field that does not begin with one is
+//! text like any other.
+//!
 //! A field in quotes may span lines. So may anything behind a quote that somebody forgot to close, up to the end of the
-//! file. Such a record is given up when it grows past [`MAX_RECORD_BYTES`], when the file ends, or when its quote is
-//! closed in the middle of a field (most likely by the quote that opens another line's field). Then its first line alone
-//! is bad, and reading goes on with the next line.
+//! file. A record of several lines is given up when it grows past [`MAX_RECORD_BYTES`], when the file ends, when there is
+//! text behind a closing quote (which most likely opens another line's field), or when it has more or fewer fields than
+//! the header. Then its first line alone is bad, and reading goes on with the next line.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::ops::Range;
 use std::path::Path;
 
-use super::super::lines::{Lines, MAX_RECORD_BYTES, Mark, without_end};
+use super::super::lines::{Lines, MAX_RECORD_BYTES, without_end};
 
 /// Records one after another in one buffer, so that none needs memory of its own.
 #[derive(Debug, Default)]
@@ -74,7 +78,17 @@ impl Batch {
         self.heads.push(Head { line, raw: raw..end, bounds: first..self.bounds.len(), problem: None });
     }
 
-    /// Adds the record whose text begins at `raw` and ends the buffer as one that was given up.
+    /// Makes the newest record a bad one unless it has this many fields.
+    fn expect_fields(&mut self, width: usize) {
+        if let Some(head) = self.heads.last_mut()
+            && head.problem.is_none()
+            && head.bounds.len() != width
+        {
+            head.problem = Some(wrong_width(head.bounds.len(), width));
+        }
+    }
+
+    /// Adds the record whose text begins at `raw` and ends the buffer as one that is bad.
     fn add_problem(&mut self, line: u64, raw: usize, problem: String) {
         let (at, end) = (self.bounds.len(), self.text.len());
         self.heads.push(Head { line, raw: raw..end, bounds: at..at, problem: Some(problem) });
@@ -92,14 +106,9 @@ impl<'a> Record<'a> {
         self.batch.text.get(self.head.raw.clone()).unwrap_or_default()
     }
 
-    /// Why it was given up; it has no fields then.
+    /// Why it is no row, whatever its values.
     pub(super) fn problem(self) -> Option<&'a str> {
         self.head.problem.as_deref()
-    }
-
-    /// How many fields it has.
-    pub(super) fn len(self) -> usize {
-        self.head.bounds.len()
     }
 
     /// A field's value.
@@ -109,13 +118,15 @@ impl<'a> Record<'a> {
     }
 
     pub(super) fn fields(self) -> impl Iterator<Item = &'a [u8]> {
-        (0..self.len()).filter_map(move |index| self.get(index))
+        (0..self.head.bounds.len()).filter_map(move |index| self.get(index))
     }
 }
 
 /// The records of a file. Empty lines are passed over.
 pub(super) struct Records<R = BufReader<File>> {
     lines: Lines<R>,
+    /// How many fields each must have.
+    width: Option<usize>,
     /// Of the record with quotes that is being read.
     fields: Fields,
     given_up: Option<GivenUp>,
@@ -124,10 +135,23 @@ pub(super) struct Records<R = BufReader<File>> {
 /// What is known from a record that was given up: whatever has an open quote at the start of a line up to `until` comes
 /// to the same end, and need not be read again to find out. Without this a file of open quotes would be read once per
 /// line.
-#[derive(Clone)]
 struct GivenUp {
     until: u64,
-    problem: String,
+    end: End,
+}
+
+/// How a record of several lines ends.
+enum End {
+    /// It is bad, whatever its first line.
+    Bad(String),
+    /// It is whole. Whether it has as many fields as it must depends on the line it began with.
+    Whole {
+        /// Its last line.
+        line: u64,
+        fields: usize,
+        /// Where lines begin that have new ended fields before them, and how many have ended by then.
+        ended: Vec<(u64, usize)>,
+    },
 }
 
 impl Records {
@@ -138,7 +162,12 @@ impl Records {
 
 impl<R: BufRead + Seek> Records<R> {
     pub(super) const fn new(lines: Lines<R>) -> Self {
-        Self { lines, fields: Fields::new(), given_up: None }
+        Self { lines, width: None, fields: Fields::new(), given_up: None }
+    }
+
+    /// From here on a record that has not this many fields is bad.
+    pub(super) const fn expect_fields(&mut self, width: usize) {
+        self.width = Some(width);
     }
 
     /// Adds the next record to `batch`; false at the end of the file.
@@ -159,6 +188,9 @@ impl<R: BufRead + Seek> Records<R> {
             } else {
                 batch.add_plain(line, start);
             }
+            if let Some(width) = self.width {
+                batch.expect_fields(width);
+            }
             return Ok(true);
         }
     }
@@ -168,47 +200,85 @@ impl<R: BufRead + Seek> Records<R> {
     fn quoted(&mut self, line: u64, start: usize, batch: &mut Batch) -> Result<(), String> {
         let (behind_first, first_end) = (self.lines.mark(), batch.text.len());
         self.fields.clear();
-        let mut from = start;
-        // Where the newest of its lines begins in the file.
-        let mut begins = 0;
-        let problem = loop {
-            match self.fields.add_line(batch.text.get(from..).unwrap_or_default(), from > start) {
-                Line::Last => {
-                    batch.add_fields(line, start, &self.fields);
-                    return Ok(());
-                }
-                Line::ClosedInside => {
-                    let at = self.lines.number();
-                    break format!("a quote is not closed: the next quote, in line {at}, has text behind it");
-                }
-                Line::Open => {}
+        let problem = match self.fields.add_line(batch.text.get(start..).unwrap_or_default()) {
+            Line::Last => None,
+            Line::TextBehindQuote => {
+                let field = self.fields.len() + 1;
+                Some(format!("field {field} has text behind its closing quote; a quote inside quotes is written twice"))
             }
-            from = batch.text.len();
-            begins = self.lines.offset();
-            if let Some(known) = self.given_up.as_ref().filter(|known| begins <= known.until) {
-                break known.problem.clone();
-            }
-            let room = MAX_RECORD_BYTES.saturating_sub(from - start);
-            match self.lines.read(room, &mut batch.text)? {
-                None => break "a quote is not closed".to_owned(),
-                Some(bytes) if bytes > room as u64 => {
-                    break "a quote is not closed within 16 MiB, the most a record may have".to_owned();
+            Line::Open => {
+                let problem = self.read_on(start, batch)?;
+                if problem.is_some() {
+                    self.lines.rewind(behind_first)?;
+                    batch.text.truncate(first_end);
                 }
-                Some(_) => {}
+                problem
             }
         };
-        self.give_up(behind_first, begins, &problem)?;
-        batch.text.truncate(first_end);
-        batch.add_problem(line, start, problem);
+        match problem {
+            None => batch.add_fields(line, start, &self.fields),
+            Some(problem) => batch.add_problem(line, start, problem),
+        }
         Ok(())
     }
 
-    fn give_up(&mut self, behind_first: Mark, until: u64, problem: &str) -> Result<(), String> {
-        if self.given_up.as_ref().is_none_or(|known| known.until < until) {
-            self.given_up = Some(GivenUp { until, problem: problem.to_owned() });
+    /// Reads the rest of a record whose first line leaves a quote open; or why it is to be given up.
+    fn read_on(&mut self, start: usize, batch: &mut Batch) -> Result<Option<String>, String> {
+        let mut ended: Vec<(u64, usize)> = Vec::new();
+        loop {
+            // Where the line that is read next begins in the file.
+            let begins = self.lines.offset();
+            let fields = self.fields.len();
+            let known = self.given_up.as_ref().filter(|known| begins <= known.until);
+            if let Some(problem) = known.and_then(|known| self.why_given_up(&known.end, begins, fields)) {
+                return Ok(Some(problem));
+            }
+            if ended.last().map_or(0, |(_, before)| *before) < fields {
+                ended.push((begins, fields));
+            }
+            let from = batch.text.len();
+            let room = MAX_RECORD_BYTES.saturating_sub(from - start);
+            let end = match self.lines.read(room, &mut batch.text)? {
+                None => End::Bad("a quote is not closed".to_owned()),
+                Some(bytes) if bytes > room as u64 => {
+                    End::Bad("a quote is not closed within 16 MiB, the most a record may have".to_owned())
+                }
+                Some(_) => match self.fields.add_line(batch.text.get(from..).unwrap_or_default()) {
+                    Line::Open => continue,
+                    Line::TextBehindQuote => {
+                        let at = self.lines.number();
+                        End::Bad(format!(
+                            "a quote is not closed: line {at}, which would go on in it, has text behind a closing quote"
+                        ))
+                    }
+                    Line::Last => End::Whole { line: self.lines.number(), fields: self.fields.len(), ended },
+                },
+            };
+            let problem = self.why_given_up(&end, begins, fields);
+            if problem.is_some() {
+                self.given_up = Some(GivenUp { until: begins, end });
+            }
+            return Ok(problem);
         }
-        self.lines.rewind(behind_first)
     }
+
+    /// Why a record is given up that has an open quote and `fields` fields where a line begins, and comes to this end.
+    fn why_given_up(&self, end: &End, begins: u64, fields: usize) -> Option<String> {
+        match end {
+            End::Bad(problem) => Some(problem.clone()),
+            End::Whole { line, fields: total, ended } => {
+                let before = ended.partition_point(|(at, _)| *at <= begins).checked_sub(1);
+                let before = before.and_then(|place| ended.get(place)).map_or(0, |(_, before)| *before);
+                let total = fields + (total - before);
+                let width = self.width.filter(|width| *width != total)?;
+                Some(format!("{}: a quote is open from this line to line {line}", wrong_width(total, width)))
+            }
+        }
+    }
+}
+
+fn wrong_width(fields: usize, width: usize) -> String {
+    format!("{fields} fields where the header has {width}")
 }
 
 /// How far a line brings a record.
@@ -217,8 +287,8 @@ enum Line {
     Last,
     /// A quote is open at its end.
     Open,
-    /// The quote of an earlier line is closed in it, in the middle of a field.
-    ClosedInside,
+    /// A quote is closed in it and the field does not end there.
+    TextBehindQuote,
 }
 
 #[derive(Clone, Copy)]
@@ -253,26 +323,29 @@ impl Fields {
         (self.state, self.start) = (State::Start, 0);
     }
 
-    fn add_line(&mut self, line: &[u8], opened_before: bool) -> Line {
+    /// How many have ended.
+    const fn len(&self) -> usize {
+        self.bounds.len()
+    }
+
+    fn add_line(&mut self, line: &[u8]) -> Line {
         let content = without_end(line);
-        let mut opened_before = opened_before;
         for byte in content {
             self.state = match (self.state, *byte) {
                 (State::Quoted, b'"') => State::Closed,
                 (State::Start, b'"') => State::Quoted,
                 (State::Start | State::Plain | State::Closed, b',') => {
                     self.end_field();
-                    opened_before = false;
                     State::Start
                 }
-                (State::Closed, other) if other != b'"' && opened_before => return Line::ClosedInside,
-                (state, byte) => {
+                (State::Closed, other) if other != b'"' => return Line::TextBehindQuote,
+                (State::Quoted | State::Closed, byte) => {
                     self.bytes.push(byte);
-                    if matches!(state, State::Quoted) || (matches!(state, State::Closed) && byte == b'"') {
-                        State::Quoted
-                    } else {
-                        State::Plain
-                    }
+                    State::Quoted
+                }
+                (State::Start | State::Plain, byte) => {
+                    self.bytes.push(byte);
+                    State::Plain
                 }
             };
         }

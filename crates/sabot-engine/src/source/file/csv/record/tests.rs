@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::io::{BufRead, Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
+use expect_test::{Expect, expect};
+
 use super::super::super::lines::Lines;
 use super::{Batch, Record, Records};
 
@@ -48,7 +50,10 @@ fn counted(text: &str, taken: &Rc<Cell<usize>>) -> Records<Counted> {
 }
 
 fn all(text: &str) -> Batch {
-    let mut records = records(text);
+    all_of(records(text))
+}
+
+fn all_of(mut records: Records<Counted>) -> Batch {
     let mut batch = Batch::default();
     while records.read(&mut batch).expect("a record") {}
     batch
@@ -65,12 +70,17 @@ fn outline(record: Record<'_>, lines_before: u64) -> Outline {
     (record.line() + lines_before, fields(record), record.problem().is_some())
 }
 
+fn of_width(mut records: Records<Counted>, width: usize) -> Records<Counted> {
+    records.expect_fields(width);
+    records
+}
+
 /// Reads each record as if nothing had been read before it.
-fn one_by_one(text: &str) -> Vec<Outline> {
+fn one_by_one(text: &str, width: usize) -> Vec<Outline> {
     let (mut at, mut lines) = (0, 0);
     let mut found = Vec::new();
     loop {
-        let mut rest = records(text.get(at..).expect("the start of a line"));
+        let mut rest = of_width(records(text.get(at..).expect("the start of a line")), width);
         let mut batch = Batch::default();
         if !rest.read(&mut batch).expect("a record") {
             return found;
@@ -113,22 +123,87 @@ fn fields_are_those_the_csv_crate_finds() {
 
 #[test]
 fn what_was_given_up_does_not_change_what_follows() {
-    let mut given_up = 0;
-    for text in texts() {
-        let ours: Vec<Outline> = all(&text).records().map(|record| outline(record, 0)).collect();
+    let (mut given_up, mut whole) = (0, 0);
+    for (number, text) in texts().enumerate() {
+        let width = 1 + number % 4;
+        let batch = all_of(of_width(records(&text), width));
+        let ours: Vec<Outline> = batch.records().map(|record| outline(record, 0)).collect();
         given_up += ours.iter().filter(|(_, _, problem)| *problem).count();
-        assert_eq!(ours, one_by_one(&text), "{text:?}");
+        let good = batch.records().filter(|record| record.problem().is_none());
+        for record in good.filter(|record| record.raw().trim_ascii_end().contains(&b'\n')) {
+            assert_eq!(record.fields().count(), width, "a record of several lines in {text:?}");
+            whole += 1;
+        }
+        assert_eq!(ours, one_by_one(&text, width), "{text:?} of width {width}");
     }
-    assert!(given_up > 1_000, "{given_up} records were given up");
+    assert!(given_up > 1_000 && whole > 500, "{given_up} records were given up, {whole} had several lines");
 }
 
 #[test]
 fn a_file_of_open_quotes_is_read_twice_and_not_once_per_line() {
-    let text = "a\"b,\"c\n".repeat(2_000);
-    let taken = Rc::default();
-    let mut records = counted(&text, &taken);
-    let mut batch = Batch::default();
-    while records.read(&mut batch).expect("a record") {}
-    assert_eq!(batch.records().filter(|record| record.problem().is_some()).count(), 2_000);
-    assert!(taken.get() < 3 * text.len(), "{} of {} bytes", taken.get(), text.len());
+    let text_behind = "a\"b,\"c\n".repeat(2_000);
+    // Each line goes on behind a quote of the one before it, and leaves one open.
+    let too_many_fields = format!("{}x\"\n", "x\",a\"b,\"c\n".repeat(2_000));
+    for (text, width) in [(text_behind, 2), (too_many_fields.clone(), 2), (too_many_fields, 1_999)] {
+        let taken = Rc::default();
+        let batch = all_of(of_width(counted(&text, &taken), width));
+        let bad = batch.records().filter(|record| record.problem().is_some()).count();
+        assert!(bad >= 999, "{bad} bad records");
+        assert!(taken.get() < 4 * text.len(), "{} of {} bytes", taken.get(), text.len());
+    }
+}
+
+fn check(text: &str, width: usize, expected: Expect) {
+    let batch = all_of(of_width(records(text), width));
+    let line = |record: Record<'_>| match record.problem() {
+        Some(problem) => format!("{} bad: {problem}\n", record.line()),
+        None => format!("{} {:?}\n", record.line(), fields(record)),
+    };
+    expected.assert_eq(&batch.records().map(line).collect::<String>());
+}
+
+#[test]
+fn a_record_of_several_lines_with_other_fields_than_the_header_costs_one_line() {
+    check(
+        "1,\"x\n2,y\n3,z\",\n4,\"u\nv\"\n",
+        2,
+        expect![[r#"
+            1 bad: 3 fields where the header has 2: a quote is open from this line to line 3
+            2 ["2", "y"]
+            3 bad: 3 fields where the header has 2
+            4 ["4", "u\nv"]
+        "#]],
+    );
+    // The second line leaves a quote open too, and with it the third makes a record that is whole.
+    check(
+        "1,2,\"a\nx\",y\"z,\"c\nd\"\n",
+        3,
+        expect![[r#"
+        1 bad: 5 fields where the header has 3: a quote is open from this line to line 3
+        2 ["x\"", "y\"z", "c\nd"]
+    "#]],
+    );
+}
+
+#[test]
+fn text_behind_a_closing_quote_is_bad() {
+    check(
+        "\"x\"y,1\n1,\"x\" \n\"x\"\"y\",2\nx\"y,\"\"\n",
+        2,
+        expect![[r#"
+        1 bad: field 1 has text behind its closing quote; a quote inside quotes is written twice
+        2 bad: field 2 has text behind its closing quote; a quote inside quotes is written twice
+        3 ["x\"y", "2"]
+        4 ["x\"y", ""]
+    "#]],
+    );
+    check(
+        "1,\"a\nb\",\"c\"d\n2,e\n",
+        2,
+        expect![[r#"
+        1 bad: a quote is not closed: line 2, which would go on in it, has text behind a closing quote
+        2 bad: field 2 has text behind its closing quote; a quote inside quotes is written twice
+        3 ["2", "e"]
+    "#]],
+    );
 }
