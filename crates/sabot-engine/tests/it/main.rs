@@ -9,6 +9,7 @@ mod disk_full;
 mod harness;
 mod instances;
 mod joins;
+mod json_lines;
 mod null_times;
 mod outputs;
 mod replay;

@@ -389,3 +389,36 @@ fn text_of_a_parquet_file_becomes_what_the_schema_says_or_a_dead_letter() {
     "#]],
     );
 }
+
+#[test]
+fn digits_beyond_a_float64_are_dead_and_infinity_is_a_number() {
+    let texts = ["1e999", "inf", "-Infinity", "1e30", "-1e309"];
+    let shown = ", derive: { shown: 'cast(f AS text)' }";
+    check(
+        "s.csv",
+        format!("f\n{}\n", texts.join("\n")),
+        ", schema: { f: float64 }",
+        shown,
+        expect![[r#"
+        {"f":null,"shown":"inf"}
+        {"f":null,"shown":"-inf"}
+        {"f":1.0e30,"shown":"1e30"}
+        dead 2: "f: \"1e999\" is not a float64" | "1e999"
+        dead 6: "f: \"-1e309\" is not a float64" | "-1e309"
+    "#]],
+    );
+    let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+    check(
+        "s.parquet",
+        parquet_of(vec![("f", column)]),
+        ", schema: { f: float64 }",
+        shown,
+        expect![[r#"
+        {"f":null,"shown":"inf"}
+        {"f":null,"shown":"-inf"}
+        {"f":1.0e30,"shown":"1e30"}
+        dead 1: "f: \"1e999\" is not a float64" | "{\"f\":\"1e999\"}"
+        dead 5: "f: \"-1e309\" is not a float64" | "{\"f\":\"-1e309\"}"
+    "#]],
+    );
+}

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::cmp::neq;
 use arrow::compute::{cast, concat};
@@ -12,7 +14,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions, array_value_to_string}
 use sabot_sql::{Expr, event_time_type, plain_type};
 
 use super::dead::shown;
-use super::text::{INSTANTS, described, instant};
+use super::text::{INSTANTS, described, float, instant};
 
 /// A column in its new type, and the rows that do not fit it with the reason.
 pub(super) struct Converted {
@@ -55,6 +57,10 @@ fn cast_to(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         DataType::Utf8 if *to == event_time_type() => {
             let instants = plain.as_string::<i32>().iter().map(|text| instant(text?));
             Ok(Arc::new(instants.collect::<TimestampMicrosecondArray>().with_data_type(event_time_type())))
+        }
+        DataType::Utf8 if *to == DataType::Float64 => {
+            let numbers = plain.as_string::<i32>().iter().map(|text| float(text?));
+            Ok(Arc::new(numbers.collect::<Float64Array>()))
         }
         // Milliseconds to microseconds is checked for overflow, dates to microseconds is not.
         DataType::Date64 => cast(&cast(&plain, &DataType::Timestamp(TimeUnit::Millisecond, None))?, to),

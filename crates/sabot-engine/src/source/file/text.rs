@@ -20,8 +20,8 @@ pub(super) const INSTANTS: RangeInclusive<i64> = i64::MIN / 1_000..=i64::MAX / 1
 pub(super) enum Value<'a> {
     Null,
     Text(&'a str),
-    Int(i64),
-    Float(f64),
+    /// As it is written.
+    Number(&'a str),
     Bool(bool),
 }
 
@@ -53,6 +53,14 @@ pub(super) fn described(data_type: &DataType) -> Cow<'static, str> {
 pub(super) fn instant(text: &str) -> Option<i64> {
     let micros = string_to_timestamp_nanos(text).ok()?.div_euclid(1_000);
     INSTANTS.contains(&micros).then_some(micros)
+}
+
+/// The number nearest to the one in a text. Infinity is one only if it is written as a word: digits beyond the range do
+/// not fit.
+pub(super) fn float(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let is_beyond = number.is_infinite() && text.contains(|character: char| character.is_ascii_digit());
+    (!is_beyond).then_some(number)
 }
 
 /// Names accepted in `schema:`.
@@ -113,12 +121,12 @@ impl Column {
             (Self::Bool(column), value) => as_bool(value).map(|v| column.append_value(v)),
             (Self::Instant(column), Value::Text(text)) => instant(text).map(|micros| column.append_value(micros)),
             (Self::Instant(_), _) => None,
-            (Self::Text(column), Value::Text(text)) => {
+            (Self::Text(column), Value::Text(text) | Value::Number(text)) => {
                 column.append_value(text);
                 Some(())
             }
-            (Self::Text(column), value) => {
-                column.append_value(value.to_string());
+            (Self::Text(column), Value::Bool(value)) => {
+                column.append_value(if *value { "true" } else { "false" });
                 Some(())
             }
         };
@@ -167,9 +175,7 @@ impl std::fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
-            Self::Text(text) => f.write_str(text),
-            Self::Int(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
+            Self::Text(text) | Self::Number(text) => f.write_str(text),
             Self::Bool(value) => value.fmt(f),
         }
     }
@@ -177,18 +183,14 @@ impl std::fmt::Display for Value<'_> {
 
 fn as_int(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Text(text) => text.parse().ok(),
-        Value::Int(value) => Some(*value),
+        Value::Text(text) | Value::Number(text) => text.parse().ok(),
         _ => None,
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the column is floating point")]
 fn as_float(value: &Value<'_>) -> Option<f64> {
     match value {
-        Value::Text(text) => text.parse().ok(),
-        Value::Int(value) => Some(*value as f64),
-        Value::Float(value) => Some(*value),
+        Value::Text(text) | Value::Number(text) => float(text),
         _ => None,
     }
 }
