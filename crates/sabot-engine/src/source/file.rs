@@ -93,6 +93,7 @@ pub(crate) struct FileSource {
     /// Rows and bad rows to pass over after a restart.
     skip: FilePosition,
     pace: pace::Pace,
+    /// Good and bad rows of the file, where it says how many it has.
     total_rows: Option<u64>,
 }
 
@@ -110,17 +111,18 @@ impl FileSource {
             )));
         }
         let chunks = spec.shape.open().map_err(failed)?;
-        let (chunks, total_rows) = match spec.order_by {
-            Some(column) => {
-                let (path, schema) = (spec.shape.path.as_path(), spec.shape.schema());
-                let order = ordered::Order { path, schema, column, memory: &spec.memory };
-                let ordered = order.read(chunks).map_err(failed)?;
-                let rows = ordered.rows;
-                (ordered.into_chunks(), Some(rows))
-            }
-            None => (chunks, spec.shape.known_rows()),
+        let (chunks, good_rows, total_rows) = if let Some(column) = spec.order_by {
+            let (path, schema) = (spec.shape.path.as_path(), spec.shape.schema());
+            let order = ordered::Order { path, schema, column, memory: &spec.memory };
+            let ordered = order.read(chunks).map_err(failed)?;
+            let (good, all) = (ordered.rows, ordered.rows + ordered.dead_rows());
+            (ordered.into_chunks(), Some(good), Some(all))
+        } else {
+            // Which of them are good is not known before they are read; most are, which is near enough for the pace.
+            let rows = spec.shape.known_rows();
+            (chunks, rows, rows)
         };
-        let paced_rows = match (total_rows, spec.speed) {
+        let paced_rows = match (good_rows, spec.speed) {
             (None, Speed::Over(_)) => Some(lines::count(&spec.shape.path).map_err(failed)?),
             (known, _) => known,
         };
@@ -242,6 +244,7 @@ impl Source for FileSource {
 
     #[expect(clippy::cast_precision_loss, reason = "a share for people")]
     fn progress(&self) -> Option<f64> {
-        self.total_rows.map(|total| if total == 0 { 1.0 } else { self.position.rows as f64 / total as f64 })
+        let given = self.position.rows + self.position.dead;
+        self.total_rows.map(|total| if total == 0 { 1.0 } else { given as f64 / total as f64 })
     }
 }

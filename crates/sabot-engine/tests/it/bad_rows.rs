@@ -439,3 +439,14 @@ fn a_record_may_have_16_mib() {
     let store = harness.run(Arc::new(FaultyDisk::new()), 1).expect("a run");
     assert_eq!((count(&store, "s"), count(&store, "s.dead")), (2, 0));
 }
+
+#[test]
+fn bad_rows_are_part_of_the_progress() {
+    let numbers = Arc::new(StringArray::from(vec![Some("3"), None, Some("x"), Some("1")])) as ArrayRef;
+    for order in ["", ", order_by: n"] {
+        let harness =
+            project("s.parquet", parquet_of(vec![("n", Arc::clone(&numbers))]), ", schema: { n: int64 }", order);
+        let store = harness.run(Arc::new(FaultyDisk::new()), 1).expect("a run that ends at 100 %");
+        assert_eq!((count(&store, "s"), count(&store, "s.dead")), (3, 1));
+    }
+}

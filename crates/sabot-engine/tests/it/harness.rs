@@ -216,7 +216,11 @@ async fn finish(job: &JobHandle) -> Result<(), Ended> {
         .await
         .map_err(|late| format!("a job did not end: {late}"))?;
     match job.stats().state() {
-        (JobState::Finished, _) => Ok(()),
+        (JobState::Finished, _) => {
+            // Sources that know how many rows there are have given all.
+            let progress = job.stats().progress();
+            if progress.is_none_or(|share| share >= 1.0) { Ok(()) } else { Err(format!("finished at {progress:?}")) }
+        }
         (state, error) => Err(format!("{}: {}", state.as_str(), error.unwrap_or_default())),
     }
 }

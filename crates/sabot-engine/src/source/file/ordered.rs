@@ -127,6 +127,11 @@ fn gather(
 }
 
 impl Ordered {
+    /// How many bad rows there are.
+    pub(super) const fn dead_rows(&self) -> u64 {
+        self.dead.len() as u64
+    }
+
     /// The rows in chunks; bad rows come first.
     pub(super) fn into_chunks(mut self) -> Chunks {
         let dead = std::mem::take(&mut self.dead);
