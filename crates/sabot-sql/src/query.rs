@@ -108,8 +108,8 @@ pub struct QueryResult {
 
 /// Takes a query's rows as they come.
 pub trait RowSink: Send {
-    /// The columns, told once and before any rows.
-    fn columns(&mut self, schema: &SchemaRef);
+    /// The columns, told once and before any rows. An error ends the query.
+    fn columns(&mut self, schema: &SchemaRef) -> Result<(), SqlError>;
 
     /// Takes rows in. It breaks when it had no room for all of them, which ends the query; its answer is then truncated.
     fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError>;
@@ -201,7 +201,7 @@ impl QueryEngine {
         let frame =
             if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1))).map_err(evaluating)? };
         let mut stream = frame.execute_stream().await.map_err(evaluating)?;
-        sink.columns(&stream.schema());
+        sink.columns(&stream.schema())?;
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);
         let mut left = max_rows;
         while let Some(batch) = stream.next().await.transpose().map_err(evaluating)? {
@@ -248,8 +248,9 @@ impl Default for Collected {
 }
 
 impl RowSink for Collected {
-    fn columns(&mut self, schema: &SchemaRef) {
+    fn columns(&mut self, schema: &SchemaRef) -> Result<(), SqlError> {
         self.schema = Arc::clone(schema);
+        Ok(())
     }
 
     fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError> {

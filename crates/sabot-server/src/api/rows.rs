@@ -2,11 +2,12 @@
 //!
 //! The text is written as rows come and sent as it is: a tree of values in between would take many times its memory.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
@@ -89,8 +90,16 @@ impl JsonRows {
 }
 
 impl RowSink for JsonRows {
-    fn columns(&mut self, schema: &SchemaRef) {
+    fn columns(&mut self, schema: &SchemaRef) -> Result<(), SqlError> {
+        let mut twice = Vec::new();
+        find_twice(schema.fields(), &mut twice);
+        if !twice.is_empty() {
+            let message =
+                format!("more than one column of the answer is named {}; name each with AS", twice.join(", "));
+            return Err(SqlError::Plan { message, at: None });
+        }
         self.columns = columns(schema);
+        Ok(())
     }
 
     fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError> {
@@ -99,6 +108,24 @@ impl RowSink for JsonRows {
 
     fn held_bytes(&self) -> usize {
         self.text.capacity() + self.lines.capacity()
+    }
+}
+
+/// Finds the names that columns share, or fields of a record within them: of equal keys in an object most readers keep
+/// the last alone.
+fn find_twice(fields: &[FieldRef], twice: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    for field in fields {
+        if !seen.insert(field.name()) {
+            twice.push(format!("\"{}\"", field.name()));
+        }
+        match field.data_type() {
+            DataType::Struct(fields) => find_twice(fields, twice),
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+                find_twice(std::slice::from_ref(item), twice);
+            }
+            _ => {}
+        }
     }
 }
 

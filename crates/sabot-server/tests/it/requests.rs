@@ -155,6 +155,30 @@ fn a_server_for_the_network_answers_to_any_name() {
 }
 
 #[test]
+fn an_answer_has_no_two_columns_of_one_name() {
+    let server = server();
+    for (query, names) in [
+        ("SELECT l.a, r.a FROM s l JOIN s r ON l.a = r.a", r#""a""#),
+        ("SELECT l.a, r.a FROM s l JOIN s r ON l.a = r.a WHERE l.a < 0", r#""a""#),
+        ("SELECT * FROM s l JOIN s r ON l.a = r.a", r#""_partition", "_offset", "a""#),
+        ("SELECT [named_struct('b', 1, 'b', 2)] AS a FROM s", r#""b""#),
+    ] {
+        let (status, answer) = server.post_json("/sql", &serde_json::json!({ "query": query }).to_string());
+        let message = format!("more than one column of the answer is named {names}; name each with AS");
+        assert_eq!(
+            (status, error(&answer.to_string())),
+            (422, ("invalid".to_owned(), message, String::new())),
+            "{query}"
+        );
+    }
+    let (status, answer) = server.post_json("/sql", r#"{"query": "SELECT 1 AS a, 2 AS a"}"#);
+    assert_eq!(status, 422, "the planner refuses it: {answer}");
+    let named = server
+        .sql("SELECT l.a, r.a AS b, [named_struct('a', 1)] AS c FROM s l JOIN s r ON l.a = r.a ORDER BY a LIMIT 1");
+    assert_eq!(named, [serde_json::json!({ "a": 1, "b": 1, "c": [{ "a": 1 }] })]);
+}
+
+#[test]
 fn sql_of_any_depth_leaves_the_server_up() {
     let server = server();
     let many = |part: &str| part.repeat(100_000);

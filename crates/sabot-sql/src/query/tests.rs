@@ -114,8 +114,9 @@ async fn an_answer_counts_as_memory() {
 struct Room(usize);
 
 impl RowSink for Room {
-    fn columns(&mut self, schema: &SchemaRef) {
+    fn columns(&mut self, schema: &SchemaRef) -> Result<(), SqlError> {
         assert_eq!(schema.field(0).name(), "n");
+        Ok(())
     }
 
     fn take(&mut self, rows: &RecordBatch) -> Result<ControlFlow<()>, SqlError> {
