@@ -123,7 +123,8 @@ fn a_query_ends_when_its_caller_hangs_up() {
             caller
         })
         .collect();
-    crate::support::pause(Duration::from_secs(1));
+    let brief = r#"{"query": "SELECT 1 AS n", "timeout_ms": 100}"#;
+    server.until("every turn is taken", || (server.post_json("/sql", brief).0 == 503).then_some(()));
     drop(callers);
     assert_eq!(server.sql("SELECT count(*) AS n FROM readings"), [serde_json::json!({ "n": 5_000 })]);
 }
