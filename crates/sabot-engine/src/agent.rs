@@ -16,6 +16,7 @@ use sabot_sql::{Aggregation, Plan, Planner, Relation, Step};
 use sabot_store::{CommitRecord, Disk, Store, StreamKind, StreamSpec, Table, TableSpec};
 use sabot_telemetry::{Registry, Spans};
 
+use crate::ingest::check_names;
 use crate::operator::{FilterProject, LookupJoin, Window, WindowSpec};
 use crate::partition::{GroupPartitioner, KeyHash, Ownership};
 use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, apply_to, write_parquet};
@@ -94,6 +95,9 @@ impl AgentPlan {
                     return refuse(format!("output.key: column \"{column}\" is not in the result{near}"));
                 }
             }
+        }
+        if matches!(self.config.output, Output::Stream { .. }) {
+            check_names(owner, &self.plan.schema)?;
         }
         if let Output::File(path) = &self.config.output
             && sabot_common::config::FileFormat::of_path(path)

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use sabot_common::clock::SharedClock;
 use sabot_common::config::{FileSource as FileSourceConfig, OnError, StreamConfig, TableConfig};
 use sabot_common::units::Speed;
 use sabot_runtime::{
     Chain, ChainContext, JobMetrics, JobOptions, JobSpec, JobStats, Route, Sink, StageSpec, source_extra,
 };
-use sabot_store::{Store, StreamKind, StreamSpec, Table, TableSpec};
+use sabot_store::{PLACE_COLUMNS, Store, StreamKind, StreamSpec, Table, TableSpec};
 use sabot_telemetry::{Registry, Spans};
 
 use crate::EngineError;
@@ -75,6 +75,18 @@ fn dead_letters(relation: &str) -> StreamSpec {
     }
 }
 
+/// Refuses columns a stream's readers would mix up with where a row is.
+pub(crate) fn check_names(owner: &str, columns: &Schema) -> Result<(), EngineError> {
+    match PLACE_COLUMNS.iter().find(|name| columns.index_of(name).is_ok()) {
+        Some(name) => {
+            let problem =
+                format!("no column may be called \"{name}\", which tells where in its stream a row is; rename it");
+            Err(EngineError::declaration(owner, problem))
+        }
+        None => Ok(()),
+    }
+}
+
 impl StreamPlan {
     /// Looks at the file of a declared stream, if it has one.
     pub fn new(dir: &Path, config: StreamConfig) -> Result<Self, EngineError> {
@@ -82,7 +94,9 @@ impl StreamPlan {
         let required = config.key.as_deref().map(|key| (key, "key")).into_iter().collect();
         let wanted = Wanted { event_time: config.event_time.as_deref(), required, overrides: &config.schema };
         let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
-        Ok(Self { shape: shape.map_err(|problem| EngineError::declaration(&owner, problem))?, config })
+        let shape = shape.map_err(|problem| EngineError::declaration(&owner, problem))?;
+        shape.as_ref().map_or(Ok(()), |shape| check_names(&owner, shape.schema()))?;
+        Ok(Self { shape, config })
     }
 
     /// The stream to create, when its columns are known: a stream without a file gets them from its writer.

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sabot_observatory::SpanStore;
 use sabot_sql::{Batches, PartitionReader, Relations, RowSource, RowSourceKind};
-use sabot_store::{Frame, Store, StreamInfo, Table};
+use sabot_store::{Frame, PLACE_COLUMNS, Store, StreamInfo, Table};
 
 use crate::platform::Platform;
 
@@ -51,9 +51,10 @@ fn table_source(table: &Arc<Table>) -> RowSource {
 
 /// A stream's columns with `_partition` and `_offset` in front.
 pub(crate) fn numbered_schema(schema: &Schema) -> SchemaRef {
+    let [partition, offset] = PLACE_COLUMNS;
     let mut fields = vec![
-        Arc::new(Field::new("_partition", DataType::UInt32, false)),
-        Arc::new(Field::new("_offset", DataType::UInt64, false)),
+        Arc::new(Field::new(partition, DataType::UInt32, false)),
+        Arc::new(Field::new(offset, DataType::UInt64, false)),
     ];
     fields.extend(schema.fields().iter().cloned());
     Arc::new(Schema::new(fields))

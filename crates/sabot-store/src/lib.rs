@@ -22,7 +22,9 @@ mod table;
 
 pub use disk::{Disk, DiskFile, DiskLock, FaultyDisk, OpenMode, RealDisk};
 pub use error::StoreError;
-pub use record::{CommitRecord, CommitRequest, FileEnd, InputPosition, OutputEnd, StreamKind, StreamSpec, TableSpec};
+pub use record::{
+    CommitRecord, CommitRequest, FileEnd, InputPosition, OutputEnd, PLACE_COLUMNS, StreamKind, StreamSpec, TableSpec,
+};
 pub use segment::{Frame, FrameMeta, PartitionReader, PartitionWriter};
 pub use snapshot::Section;
 pub use store::{

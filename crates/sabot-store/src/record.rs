@@ -90,6 +90,10 @@ pub struct CommitRequest {
     pub dirty_dirs: Vec<PathBuf>,
 }
 
+/// Columns that readers of a stream may be shown in front of its own: where a row is. No column of a stream has such a
+/// name.
+pub const PLACE_COLUMNS: [&str; 2] = ["_partition", "_offset"];
+
 /// What a stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSpec {

@@ -118,6 +118,22 @@ fn names_are_trimmed_and_may_be_quoted() {
 }
 
 #[test]
+fn no_column_of_a_stream_is_called_like_a_rows_place() {
+    check_csv(
+        "a,_offset\n1,2\n",
+        expect![[r#"
+            stream "s": no column may be called "_offset", which tells where in its stream a row is; rename it
+        "#]],
+    );
+    let harness = project("s.csv", "a\n1\n", "", "");
+    let agent = "name: t\nkind: stream\nsql: SELECT a AS _partition FROM s\noutput: { stream: t }\n";
+    std::fs::create_dir(harness.dir.path().join("agents")).expect("a directory");
+    std::fs::write(harness.dir.path().join("agents/t.yaml"), agent).expect("a file");
+    let error = harness.run(Arc::new(FaultyDisk::new()), 1).expect_err("a name that is taken");
+    assert!(error.contains("agent \"t\": no column may be called \"_partition\""), "{error}");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_the_first_name() {
     check_csv(
         "\u{FEFF}a,b\n1,2\n",
