@@ -96,7 +96,7 @@ impl StreamPlan {
         let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
         let shape = shape.map_err(|problem| EngineError::declaration(&owner, problem))?;
         shape.as_ref().map_or(Ok(()), |shape| check_names(&owner, shape.schema()))?;
-        Ok(Self { shape, config })
+        Ok(Self { config, shape })
     }
 
     /// The stream to create, when its columns are known: a stream without a file gets them from its writer.

@@ -66,6 +66,8 @@ pub enum JobState {
     Running,
     /// Paused until the disk has room.
     DiskFull,
+    /// Committing what is in flight, on request, before it stops.
+    Draining,
     /// Drained on request.
     Stopped,
     /// Its bounded input is processed and committed.
@@ -75,12 +77,17 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All there are.
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Running, Self::DiskFull, Self::Draining, Self::Stopped, Self::Finished, Self::Failed];
+
     /// The word used in output and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::DiskFull => "disk_full",
+            Self::Draining => "draining",
             Self::Stopped => "stopped",
             Self::Finished => "finished",
             Self::Failed => "failed",
@@ -143,6 +150,15 @@ impl JobStats {
         }
         if let Ok(mut current) = self.state.lock() {
             *current = (state, error);
+        }
+    }
+
+    /// It was asked to drain. Only a running job says so: what waits for the disk still does.
+    pub(crate) fn set_draining(&self) {
+        if let Ok(mut current) = self.state.lock()
+            && current.0 == JobState::Running
+        {
+            current.0 = JobState::Draining;
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry;
 use sabot_observatory::{MetricsHistory, SpanStore};
-use sabot_runtime::describe;
+use sabot_runtime::{JobState, describe};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -244,7 +244,7 @@ impl Monitor {
                 *by_status.entry(agent.status().0.as_str()).or_default() += 1.0;
             }
         });
-        for status in ["waiting", "running", "disk_full", "stopped", "finished", "failed"] {
+        for status in JobState::ALL.map(JobState::as_str) {
             let count = by_status.get(status).copied().unwrap_or(0.0);
             metrics.gauge(&describe(&registry::AGENTS_ACTIVE), &["stream", status]).set(count);
         }

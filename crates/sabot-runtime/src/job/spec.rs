@@ -103,6 +103,7 @@ impl JobHandle {
 
     /// Asks it to drain: commit what is in flight and stop.
     pub fn stop(&self) {
+        self.stats.set_draining();
         self.stop.send_replace(true);
     }
 

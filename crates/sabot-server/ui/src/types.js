@@ -30,7 +30,7 @@
  * @property {string} id
  * @property {NodeKind} kind
  * @property {string} name
- * @property {string} status waiting, running, disk_full, stopped, finished or failed; ready of what only rests
+ * @property {string} status waiting, running, disk_full, draining, stopped, finished or failed; ready of what only rests
  * @property {number} events_total
  * @property {number} events_per_second
  * @property {number} late_total

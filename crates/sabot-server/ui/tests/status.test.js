@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { distinct, isAlarm, toneOf, wordOf } from '../src/base/status.js';
 
 test('every status of a job and of the process has its tone', () => {
-  const tones = Object.fromEntries(['waiting', 'running', 'disk_full', 'stopped', 'finished', 'failed', 'degraded'].map((status) => [status, toneOf(status)]));
-  assert.deepEqual(tones, { waiting: 'warn', running: 'ok', disk_full: 'warn', stopped: 'idle', finished: 'done', failed: 'error', degraded: 'warn' });
+  const tones = Object.fromEntries(['waiting', 'running', 'disk_full', 'draining', 'stopped', 'finished', 'failed', 'degraded'].map((status) => [status, toneOf(status)]));
+  assert.deepEqual(tones, { waiting: 'warn', running: 'ok', disk_full: 'warn', draining: 'warn', stopped: 'idle', finished: 'done', failed: 'error', degraded: 'warn' });
 });
 
 test('a full disk is an alarm with words', () => {
@@ -15,7 +15,7 @@ test('a full disk is an alarm with words', () => {
 });
 
 test('an unknown status is calm and shown as it is', () => {
-  for (const status of ['draining', 'constructor', '']) {
+  for (const status of ['resting', 'constructor', '']) {
     assert.deepEqual([toneOf(status), isAlarm(status), wordOf(status)], ['idle', false, status]);
   }
 });

@@ -91,6 +91,9 @@ pub(crate) enum AgentStatus {
     Failed,
     /// Committing before it stops
     Draining,
+    /// Waiting for room on the disk
+    #[value(name = "disk_full")]
+    DiskFull,
     /// Done: every input has ended
     Finished,
     /// Not started: an input does not exist yet
@@ -105,6 +108,7 @@ impl AgentStatus {
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Draining => "draining",
+            Self::DiskFull => "disk_full",
             Self::Finished => "finished",
             Self::Waiting => "waiting",
         }

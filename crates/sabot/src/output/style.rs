@@ -23,7 +23,7 @@ impl Tone {
     pub(crate) fn of_status(status: &str) -> Self {
         match status {
             "running" | "finished" | "ok" | "healthy" | "ready" => Self::Good,
-            "waiting" | "draining" | "degraded" | "stopped" | "idle" => Self::Warn,
+            "waiting" | "draining" | "disk_full" | "degraded" | "stopped" | "idle" => Self::Warn,
             "failed" | "error" | "unhealthy" => Self::Bad,
             _ => Self::Plain,
         }

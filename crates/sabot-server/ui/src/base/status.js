@@ -5,7 +5,7 @@
 /** @type {Map<string, Tone>} */
 const TONES = new Map([
   // Jobs.
-  ['running', 'ok'], ['waiting', 'warn'], ['disk_full', 'warn'], ['finished', 'done'], ['failed', 'error'], ['stopped', 'idle'],
+  ['running', 'ok'], ['waiting', 'warn'], ['disk_full', 'warn'], ['draining', 'warn'], ['finished', 'done'], ['failed', 'error'], ['stopped', 'idle'],
   // Streams, tables and sinks; parts of the server; the server as a whole.
   ['ready', 'ok'], ['ok', 'ok'], ['degraded', 'warn'],
 ]);
