@@ -42,7 +42,7 @@ pub(super) struct EmbeddedRows {
     closed: AtomicBool,
     applied: AtomicU64,
     count: AtomicU64,
-    disk_bytes: AtomicU64,
+    bytes: AtomicU64,
     cache: Cache,
     /// Tells the room on the disk.
     room: fn(&Path) -> io::Result<u64>,
@@ -74,7 +74,7 @@ impl EmbeddedRows {
             key: key.to_vec(),
             keys: converter(key)?,
             values: converter(&all)?,
-            disk_bytes: AtomicU64::new(rows.disk_bytes()),
+            bytes: AtomicU64::new(rows.bytes()),
             open: RwLock::new(Some(rows)),
             closed: AtomicBool::new(false),
             applied: AtomicU64::new(progress.applied),
@@ -230,14 +230,14 @@ impl EmbeddedRows {
         usize::try_from(self.count.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
-    /// Bytes on disk; those of some moments ago while the database is being opened anew.
+    /// Bytes of rows; those of some moments ago while the database is being opened anew.
     pub(super) fn bytes(&self) -> usize {
         if let Ok(open) = self.open.try_read()
             && let Some(rows) = open.as_ref()
         {
-            self.disk_bytes.store(rows.disk_bytes(), Ordering::Relaxed);
+            self.bytes.store(rows.bytes(), Ordering::Relaxed);
         }
-        usize::try_from(self.disk_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        usize::try_from(self.bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// Keys looked up that the cache had, and those it had not.

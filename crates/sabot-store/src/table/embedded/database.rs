@@ -89,8 +89,10 @@ impl Rows {
         self.by_key.iter().take(limit).map(fjall::Guard::value).collect()
     }
 
-    pub(super) fn disk_bytes(&self) -> u64 {
-        self.by_key.disk_space()
+    /// Bytes of rows, in sorted files or still in memory. The database's own log is not counted: its files are made at
+    /// their full length.
+    pub(super) fn bytes(&self) -> u64 {
+        self.by_key.disk_space() + self.database.write_buffer_size()
     }
 }
 
