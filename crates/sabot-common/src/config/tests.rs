@@ -155,6 +155,10 @@ fn values_out_of_range_are_told_with_their_place() {
             expect!["DIR/sabot.yaml:1:27: telemetry.sample_rate: 3 is not between 0 and 1"],
         ),
         (
+            "telemetry: { max_spans_per_second: 0 }",
+            expect!["DIR/sabot.yaml:1:36: telemetry.max_spans_per_second: 0 is not at least 1"],
+        ),
+        (
             "telemetry:\n  sample_rate: .nan\n",
             expect!["DIR/sabot.yaml:2:16: telemetry.sample_rate: NaN is not between 0 and 1"],
         ),
