@@ -20,6 +20,7 @@
 //! ```
 
 mod aggregate;
+mod bounded;
 mod depth;
 mod error;
 mod expr;

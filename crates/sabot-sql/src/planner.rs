@@ -22,7 +22,7 @@ use sabot_common::suggest;
 use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
-use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, lower};
+use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, lower};
 
 /// Plans agents' SQL against a set of relations.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,7 @@ impl Planner {
             let simplifier =
                 ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
             let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
+            bounded::check_constants_of(&expr)?;
             context.create_physical_expr(expr, &schema)
         });
         compiled.map(Expr::new).map_err(|error| SqlError::planning(&error))
@@ -85,7 +86,8 @@ impl Planner {
         self.register(&context, &statement)?;
         let planned = futures::executor::block_on(context.state().statement_to_plan(statement))
             .and_then(|plan| refuse_unstable_plan(&plan).map(|()| plan))
-            .and_then(|plan| simplified(&context.state(), plan, rules));
+            .and_then(|plan| simplified(&context.state(), plan, rules))
+            .and_then(|plan| bounded::check_constants(&plan).map(|()| plan));
         planned.map_err(|error| SqlError::planning(&error))
     }
 
@@ -138,7 +140,14 @@ pub(crate) fn session_config() -> SessionConfig {
 }
 
 fn session_state() -> SessionState {
-    SessionStateBuilder::new().with_default_features().with_config(session_config()).build()
+    with_functions(SessionStateBuilder::new().with_config(session_config()))
+}
+
+/// The functions all SQL has, agents' and ad-hoc.
+pub(crate) fn with_functions(session: SessionStateBuilder) -> SessionState {
+    let mut session = session.with_default_features();
+    bounded::bound(session.scalar_functions().get_or_insert_default());
+    session.build()
 }
 
 /// A reference as a relation's name: its parts joined with dots.

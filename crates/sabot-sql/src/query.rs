@@ -12,17 +12,20 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sabot_common::suggest;
 
 use crate::SqlError;
-use crate::planner::{check_depth, dotted, register_as, session_config};
+use crate::bounded::check_constants;
+use crate::planner::{check_depth, dotted, register_as, session_config, with_functions};
 
 mod condition;
 mod parquet;
@@ -178,7 +181,8 @@ impl QueryEngine {
             Some(partitions) => config.with_target_partitions(partitions),
             None => config,
         };
-        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
+        let session = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&self.runtime));
+        let context = SessionContext::new_with_state(with_functions(session));
         let state = context.state();
         let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
         for reference in state.resolve_table_references(&statement).map_err(planning)? {
@@ -200,7 +204,11 @@ impl QueryEngine {
         let explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
         let frame =
             if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1))).map_err(evaluating)? };
-        let mut stream = frame.execute_stream().await.map_err(evaluating)?;
+        let (state, plan) = frame.into_parts();
+        let plan = state.optimize(&plan).map_err(evaluating)?;
+        check_constants(&plan).map_err(|error| SqlError::planning(&error))?;
+        let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(evaluating)?;
+        let mut stream = execute_stream(plan, state.task_ctx()).map_err(evaluating)?;
         sink.columns(&stream.schema())?;
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);
         let mut left = max_rows;

@@ -212,3 +212,28 @@ fn sql_of_any_depth_leaves_the_server_up() {
     let ordinary = format!("SELECT a FROM s WHERE {}", vec!["a = 1"; 300].join(" OR "));
     assert_eq!(server.sql(&ordinary).len(), 1);
 }
+
+#[test]
+fn sql_that_would_make_too_much_leaves_the_server_up() {
+    let server = server();
+    server.until_finished();
+    for (made, name) in [
+        ("repeat('x', 2000000000)", "repeat"),
+        ("lpad('x', 2000000000 + a)", "lpad"),
+        ("array_repeat(1, 10000000000)", "array_repeat"),
+        ("list_resize([a], 10000000000)", "array_resize"),
+        ("range(0, 1000000000000 * a)", "range"),
+        ("generate_series(1, 1000000000000)", "generate_series"),
+        ("replace(repeat('x', 60000), 'x', repeat('y', 60000))", "replace"),
+    ] {
+        let body = serde_json::json!({ "query": format!("SELECT {made} AS made FROM s") }).to_string();
+        let (status, answer) = server.post_json("/sql", &body);
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!((status, answer["error"]["code"].as_str()), (422, Some("invalid")), "{made}: {answer}");
+        assert!(message.starts_with(&format!("{name} would make ")), "{made}: {answer}");
+    }
+    let constant = r#"{"query": "SELECT a, range(0, 8000000) AS x FROM s"}"#;
+    let (status, answer) = server.post_json("/sql", constant);
+    assert!(status == 422 && answer.to_string().contains("for every row"), "{answer}");
+    assert_eq!(server.sql("SELECT a FROM s").len(), 3);
+}

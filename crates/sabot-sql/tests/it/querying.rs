@@ -55,3 +55,14 @@ async fn unknown_names_are_met_with_the_nearest() {
     let error = query("SELECT * FROM number", 10).await.expect_err("unknown");
     assert_eq!(error.to_string(), "stream or table \"number\" does not exist; did you mean \"numbers\"?");
 }
+
+#[tokio::test]
+async fn what_every_row_gets_is_small() {
+    let large = "SELECT n, range(0, 100000) AS x FROM numbers";
+    let error = query(large, 100).await.expect_err(large);
+    assert_eq!(error.to_string(), "a constant of 782 KiB would be written out for every row; the most is 64 KiB");
+    assert_eq!(query("SELECT unnest(generate_series(1, 100000))", 1_000_000).await, Ok((100_000, false)));
+    assert_eq!(query("SELECT repeat('x', 100000) AS x", 100).await, Ok((1, false)));
+    assert_eq!(query("SELECT count(*), repeat('x', 100000) AS x FROM numbers", 100).await, Ok((1, false)));
+    assert_eq!(query("SELECT n, repeat('x', 1000) AS x FROM numbers WHERE n < 5", 100).await, Ok((5, false)));
+}

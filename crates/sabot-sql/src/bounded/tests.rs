@@ -1,0 +1,246 @@
+//! What is small is made as ever, and what is large is refused before it is made.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::TimestampMicrosecondArray;
+use arrow::array::{ArrayRef, Date32Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+use datafusion::common::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::SessionContext;
+use expect_test::expect;
+
+use super::Bounded;
+use crate::planner::with_functions;
+use crate::{Planner, Relation, RelationKind, SqlError, Step};
+
+fn bounded() -> SessionContext {
+    SessionContext::new_with_state(with_functions(SessionStateBuilder::new()))
+}
+
+/// Eight rows, of which the last two hold nulls.
+fn rows() -> RecordBatch {
+    let texts = ["a", "äöü", "xx", "x", "", "axbxc", "null"].map(Some).into_iter().chain([None]);
+    let numbers = [0, 3, 1, 12, 2, 5].map(Some).into_iter().chain([None, Some(4)]);
+    let lists = (0..8).map(|row| (row != 6).then(|| vec![Some(row), None, Some(3)]));
+    let days = (0..8).map(|row| (row != 7).then_some(20_000 + row));
+    let instants = (0..8).map(|row| (row != 7).then_some(i64::from(row) * 3_600_000_000));
+    RecordBatch::try_from_iter([
+        ("t", Arc::new(texts.collect::<StringArray>()) as ArrayRef),
+        ("n", Arc::new(numbers.collect::<Int64Array>())),
+        ("l", Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists))),
+        ("d", Arc::new(days.collect::<Date32Array>())),
+        ("i", Arc::new(instants.collect::<TimestampMicrosecondArray>())),
+    ])
+    .unwrap()
+}
+
+async fn value(context: &SessionContext, sql: &str, rows: RecordBatch) -> Result<ArrayRef> {
+    let frame = context.read_batch(rows)?;
+    let expr = frame.parse_sql_expr(sql)?;
+    let batches = frame.select([expr])?.collect().await?;
+    Ok(Arc::clone(batches[0].column(0)))
+}
+
+#[test]
+fn they_are_bounded_under_all_their_names() {
+    let state = bounded().state();
+    let mut names: Vec<_> = state.scalar_functions().iter().collect();
+    names.retain(|(_, function)| (function.inner().as_ref() as &dyn Any).is::<Bounded>());
+    let mut names: Vec<_> = names.into_iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    expect![
+        "array_join array_repeat array_resize array_to_string generate_series list_join list_repeat list_resize \
+         list_to_string lpad range regexp_replace repeat replace rpad"
+    ]
+    .assert_eq(&names.join(" "));
+}
+
+#[tokio::test]
+async fn what_is_small_is_made_as_ever() {
+    let (ours, theirs) = (bounded(), SessionContext::new());
+    for sql in [
+        "repeat(t, n)",
+        "repeat(t, -1)",
+        "repeat('ab', n)",
+        "repeat('ab', 3)",
+        "repeat(NULL, 3)",
+        "repeat(arrow_cast(t, 'Utf8View'), n)",
+        "repeat(arrow_cast(t, 'LargeUtf8'), 2)",
+        "lpad(t, n)",
+        "lpad(t, 4, '')",
+        "lpad(t, n, 'äb')",
+        "rpad(t, 7, t)",
+        "rpad('ab', n, '-')",
+        "rpad('ab', 5)",
+        "lpad(t, NULL)",
+        "replace(t, 'x', 'yyy')",
+        "replace(t, t, 'z')",
+        "replace('axa', 'a', t)",
+        "replace('axa', '', 'b')",
+        "replace(t, NULL, 'b')",
+        "regexp_replace(t, '[ax]', '-\\0-', 'g')",
+        "regexp_replace(t, t, 'y')",
+        "regexp_replace('AxA', 'a', t, 'gi')",
+        "array_repeat(n, 3)",
+        "array_repeat(t, n)",
+        "list_repeat(l, n)",
+        "array_repeat(NULL, 2)",
+        "array_repeat([1, 2], 2)",
+        "array_resize(l, n)",
+        "list_resize(l, 5, n)",
+        "array_resize([1], 3)",
+        "array_resize(['a'], n, 'b')",
+        "array_to_string(l, ', ')",
+        "list_join(l, t, '?')",
+        "array_to_string([[1, 2], [3]], '-')",
+        "range(n)",
+        "range(n, 10)",
+        "range(10, n, -3)",
+        "range(5, 1)",
+        "range(NULL, 5)",
+        "generate_series(1, n, 2)",
+        "generate_series(4)",
+        "range(d, DATE '2024-12-31', INTERVAL '1 month')",
+        "generate_series(d, DATE '2020-01-01', INTERVAL '-1 year')",
+        "range(i, TIMESTAMP '1970-01-02', INTERVAL '90 minutes')",
+        "generate_series(TIMESTAMP '1970-01-02', arrow_cast(i, 'Timestamp(s)'), INTERVAL '-1 day -1 hour')",
+        "range('2024-01-01', '2024-02-01', INTERVAL '1 week')",
+    ] {
+        let (ours, theirs) = (value(&ours, sql, rows()).await, value(&theirs, sql, rows()).await);
+        assert_eq!(ours.expect(sql).as_ref(), theirs.expect(sql).as_ref(), "{sql}");
+    }
+    for sql in ["range(1, n, 0)", "range(d, d, INTERVAL '1 hour')", "lpad(t)", "repeat(n, n)", "array_resize(NULL, 3)"]
+    {
+        let (ours, theirs) = (value(&ours, sql, rows()).await, value(&theirs, sql, rows()).await);
+        assert_eq!(ours.expect_err(sql).strip_backtrace(), theirs.expect_err(sql).strip_backtrace(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_negative_length_pads_to_nothing_wherever_it_comes_from() {
+    let lengths = Int64Array::from(vec![Some(-1), None, Some(2), Some(i64::MIN)]);
+    let rows = RecordBatch::try_from_iter([("n", Arc::new(lengths) as ArrayRef)]).unwrap();
+    let expected = StringArray::from(vec![Some(""), None, Some("-a"), Some("")]);
+    assert_eq!(value(&bounded(), "lpad('a', n, '-')", rows).await.unwrap().as_ref(), &expected);
+}
+
+#[tokio::test]
+async fn what_is_large_is_refused_and_told() {
+    let mut told = String::new();
+    for sql in [
+        "repeat('x', 2000000000)",
+        "repeat('x', n * 10000000)",
+        "repeat(t, 9223372036854775807)",
+        "lpad(t, 1000000000)",
+        "rpad('x', n + 1000000000, t)",
+        "replace(repeat('x', 1000), 'x', repeat('y', 100000))",
+        "replace(rpad(t, 1000, 'x'), 'x', repeat('y', 50000))",
+        "regexp_replace(rpad(t, 1000), '[ ]', repeat('y', 50000), 'g')",
+        "regexp_replace(rpad(t, 100000), '.*', repeat('\\0', 1000))",
+        "array_repeat(1, 10000000000)",
+        "array_repeat(NULL, n * 10000000)",
+        "list_repeat(l, 10000000000)",
+        "array_repeat(array_repeat(NULL, 1000000), 1000000)",
+        "array_resize([1], 10000000000)",
+        "array_resize([t], 100000, repeat('x', 1000))",
+        "list_resize(l, n * 10000000)",
+        "array_to_string(range(100000), repeat(t, 10000))",
+        "range(0, 1000000000000)",
+        "range(n, 1000000000000, 1000)",
+        "generate_series(-9223372036854775808, 9223372036854775807)",
+        "generate_series(9223372036854775807, n, -1)",
+        "range(d, DATE '9999-01-01', INTERVAL '1 day')",
+        "range(i, TIMESTAMP '2200-01-01', INTERVAL '1 microsecond')",
+        "generate_series(d, d, INTERVAL '1 month -31 days')",
+    ] {
+        let error = value(&bounded(), sql, rows()).await.expect_err(sql);
+        let error = SqlError::evaluating(&error).to_string();
+        told += error.strip_suffix("; the most is 64 MiB").expect(&error);
+        told += "\n";
+    }
+    expect![[r"
+        repeat would make 1.86 GiB for one row
+        repeat would make 257 MiB in one batch of 8 rows
+        repeat would make too much to count in one batch of 8 rows
+        lpad would make 7.45 GiB in one batch of 8 rows
+        rpad would make 13 GiB in one batch of 8 rows
+        replace would make 95.4 MiB for one row
+        replace would make 333 MiB in one batch of 8 rows
+        regexp_replace would make 333 MiB in one batch of 8 rows
+        regexp_replace would make 667 MiB in one batch of 8 rows
+        array_repeat would make 74.5 GiB for one row
+        array_repeat would make 2.01 GiB in one batch of 8 rows
+        array_repeat would make 1.66 TiB in one batch of 8 rows
+        array_repeat would make 7.28 TiB for one row
+        array_resize would make 83.8 GiB for one row
+        array_resize would make 769 MiB in one batch of 8 rows
+        array_resize would make 2.26 GiB in one batch of 8 rows
+        array_to_string would make 17.7 GiB in one batch of 8 rows
+        range would make 7.28 TiB for one row
+        range would make 52.2 GiB in one batch of 8 rows
+        generate_series would make too much to count for one row
+        generate_series would make too much to count in one batch of 8 rows
+        range would make 156 MiB in one batch of 8 rows
+        range would make 369668 TiB in one batch of 8 rows
+        generate_series would make too much to count in one batch of 8 rows
+    "]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn agents_are_refused_it_too() {
+    let refused = |result: Result<ArrayRef, SqlError>| match result {
+        Err(SqlError::Evaluate(what)) => assert!(what.contains("would make"), "{what}"),
+        other => panic!("{other:?}"),
+    };
+    let schema = rows().schema();
+    for sql in ["repeat('x', 2000000000)", "lpad(t, 1000000000)"] {
+        refused(Planner::expression(&schema, sql).expect("it plans").evaluate(&rows()));
+        let relation = Relation::new("s", Arc::clone(&schema), RelationKind::Stream { event_time: None });
+        let plan = Planner::new(vec![relation]).plan(&format!("SELECT {sql} AS big FROM s")).expect("it plans");
+        let Some(Step::Project { exprs, .. }) = plan.steps.last() else { panic!("{plan:?}") };
+        refused(exprs[0].evaluate(&rows().project(&plan.scan.projection).unwrap()));
+    }
+}
+
+/// Under a constant's bound, and over it.
+#[tokio::test]
+async fn a_constant_is_small_where_every_row_gets_it() {
+    let schema = rows().schema();
+    let relation = Relation::new("s", Arc::clone(&schema), RelationKind::Stream { event_time: None });
+    let planner = Planner::new(vec![relation]);
+    for (small, large) in [
+        ("repeat('x', 20000)", "repeat('x', 100000)"),
+        ("range(8000)", "range(10000)"),
+        ("CASE WHEN n > 0 THEN [1] ELSE range(8000) END", "CASE WHEN n > 0 THEN [1] ELSE range(10000) END"),
+    ] {
+        assert_eq!(Planner::expression(&schema, small).map(drop), Ok(()), "{small}");
+        assert_eq!(planner.plan(&format!("SELECT {small} AS x FROM s")).map(drop), Ok(()), "{small}");
+        let told = |result: Result<(), SqlError>| match result {
+            Err(SqlError::Plan { message, .. }) => assert!(message.contains("for every row"), "{message}"),
+            other => panic!("{large}: {other:?}"),
+        };
+        told(Planner::expression(&schema, large).map(drop));
+        told(planner.plan(&format!("SELECT {large} AS x FROM s")).map(drop));
+    }
+}
+
+#[tokio::test]
+async fn work_on_large_texts_is_not_growth() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x y".repeat(1_000_000); 32]));
+    let rows = RecordBatch::try_from_iter([("t", text)]).unwrap();
+    for sql in [
+        "repeat(t, 1)",
+        "replace(t, 'x', 'z')",
+        "replace(t, 'q', 'zzzzzzzzzzzzz')",
+        "regexp_replace(t, '^(x).*$', '\\1')",
+        "regexp_replace(t, '[q]', 'zzzz', 'g')",
+        "array_to_string([t, t], ', ')",
+        "array_repeat(t, 1)",
+        "lpad(t, 10)",
+    ] {
+        value(&bounded(), sql, rows.clone()).await.expect(sql);
+    }
+}
