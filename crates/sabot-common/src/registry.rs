@@ -80,7 +80,7 @@ metrics! {
     AGENTS_ACTIVE = "sabot_agents_active" Gauge Count "agent" ["kind", "status"] "Agents by status.";
     SPANS_RECEIVED = "sabot_spans_received_total" Counter Count "telemetry" ["protocol"] "Spans that arrived at the store.";
     SPANS_REFUSED = "sabot_spans_refused_total" Counter Count "telemetry" ["protocol"] "Spans dropped because the queue was full.";
-    TRACES_SAMPLED = "sabot_traces_sampled_total" Counter Count "telemetry" ["decision", "reason"] "Batches by whether their trace is recorded: `keep`, or `drop` by `rate_limit` because there are too many.";
+    TRACES_SAMPLED = "sabot_traces_sampled_total" Counter Count "telemetry" ["decision", "reason"] "Decisions whether to record a batch and what hangs below it: `keep`, or `drop` by `rate_limit` because there are too many.";
     SPANS_STORED = "sabot_spans_stored_total" Counter Count "telemetry" [] "Spans written to blocks.";
     MEMORY_USAGE = "sabot_memory_usage_bytes" Gauge Bytes "process" [] "Resident memory of the process.";
     CPU_USAGE = "sabot_cpu_usage_ratio" Gauge Ratio "process" [] "Share of all cores used since the last reading.";

@@ -23,8 +23,10 @@ use crate::schema::{COST_PRECISION, COST_SCALE, DEDICATED, block_schema};
 const MAX_VALUE_BYTES: usize = 16 << 10;
 /// Most text of one span.
 const MAX_SPAN_BYTES: usize = 256 << 10;
-const MAX_BATCH_ROWS: usize = 8_192;
+pub(crate) const MAX_BATCH_ROWS: usize = 8_192;
 const MAX_BATCH_TEXT_BYTES: usize = 8 << 20;
+/// Text of a link: two ids.
+const LINK_BYTES: usize = 48;
 
 /// Why a trace was kept while no sampling policy is in force.
 const KEPT_ALL: &str = "all";
@@ -100,7 +102,7 @@ impl Rows {
         self.links.push(&span.links);
         self.keep_reason.append_value(KEPT_ALL);
         self.adjusted_count.append_value(1.0);
-        self.text_bytes += MAX_SPAN_BYTES - budget.left;
+        self.text_bytes += MAX_SPAN_BYTES - budget.left + span.links.len() * LINK_BYTES;
         self.len += 1;
     }
 

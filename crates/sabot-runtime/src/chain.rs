@@ -68,11 +68,12 @@ impl Chain {
         out: &mut Vec<Envelope>,
     ) -> Result<Option<TraceContext>, JobError> {
         let mut span = self.batch_span(inputs, watermark);
+        let producer = inputs.first().and_then(|first| first.trace).filter(TraceContext::is_sampled);
         let outcome = self.run(inputs, watermark, &span, out);
         if let Err(error) = &outcome {
             if !span.is_recording() {
-                // One of too many batches to record them all, but no longer one like the others.
-                span = self.context.spans.start(Arc::clone(&self.batch_name)).root().start();
+                // One of too many to record them all, but no longer one like the others.
+                span = self.context.spans.start(Arc::clone(&self.batch_name)).parent(producer).start();
                 span.set_attribute(attributes::AGENT, Arc::clone(&self.context.agent));
                 span.set_attribute(attributes::COMPONENT, COMPONENT);
             }
@@ -92,7 +93,7 @@ impl Chain {
         span: &ActiveSpan,
         out: &mut Vec<Envelope>,
     ) -> Result<(), JobError> {
-        let batch = span.is_recording().then(|| span.context());
+        let batch = span.trace();
         let mut moving = std::mem::take(&mut self.moving);
         for mut input in inputs.drain(..) {
             if input.route == Route::Main {
@@ -122,7 +123,7 @@ impl Chain {
     fn batch_span(&self, inputs: &[Envelope], watermark: Option<i64>) -> ActiveSpan {
         let spans = &self.context.spans;
         let Some(first) = inputs.first() else {
-            return spans.suppressed().start(spans::PROCESS_BATCH).root().start();
+            return Spans::disabled().start(spans::PROCESS_BATCH).root().start();
         };
         let mut builder = spans.start(Arc::clone(&self.batch_name)).routine().parent(first.trace);
         for link in first.links.iter().chain(inputs.iter().skip(1).flat_map(|input| &input.links)) {
@@ -216,7 +217,7 @@ impl Step<'_> {
         let rows_in: u64 = inputs.iter().map(Envelope::rows).sum();
         let mut span = self.operator_span(operator.name(), inputs.is_empty());
         let context = if inputs.is_empty() { self.parent } else { &span };
-        let context = context.is_recording().then(|| context.context());
+        let context = context.trace();
         let under = std::mem::take(&mut self.causes);
         let mut emitter = Emitter { out, spans, agent, span: context, windows_fired: 0, under };
         let mut outcome = inputs.drain(..).try_for_each(|input| operator.process(input, &mut emitter));
@@ -254,10 +255,10 @@ impl Step<'_> {
     fn operator_span(&mut self, name: &'static str, is_empty: bool) -> ActiveSpan {
         let spans = &self.context.spans;
         if is_empty {
-            return spans.suppressed().start(name).root().start();
+            return Spans::disabled().start(name).root().start();
         }
-        let builder = match (self.parent.is_recording(), self.causes.last()) {
-            (false, Some(cause)) => spans.start(name).parent(*cause),
+        let builder = match (self.parent.trace(), TraceContext::leading(self.causes.iter().rev())) {
+            (None, Some(cause)) => spans.start(name).parent(cause),
             _ => self.parent.child(name),
         };
         self.causes.drain(..).fold(builder, SpanBuilder::link).start()

@@ -36,6 +36,15 @@ impl Envelope {
     }
 }
 
+/// Whether a span that made rows is to be remembered with those that made others. One that is not recorded only matters,
+/// to what follows, where no other is; it leaves for one that is.
+pub fn admit_cause(causes: &mut Vec<TraceContext>, cause: &TraceContext) -> bool {
+    if cause.is_sampled() {
+        causes.retain(TraceContext::is_sampled);
+    }
+    cause.is_sampled() || causes.is_empty()
+}
+
 /// Which of a job's outputs rows are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Route {

@@ -30,7 +30,7 @@ mod workers;
 
 pub use chain::{Chain, ChainContext};
 pub use committer::Committer;
-pub use envelope::{Envelope, Lateness, Route};
+pub use envelope::{Envelope, Lateness, Route, admit_cause};
 pub use error::JobError;
 pub use job::{
     BeforeFinish, Committed, Exchanged, Job, JobHandle, JobOptions, JobSpec, OnCommit, StageSpec, Wiring, source_extra,

@@ -7,7 +7,7 @@ use sabot_store::Section;
 use sabot_telemetry::{ActiveSpan, Spans, TraceContext};
 
 use crate::sink::MAX_TRACES;
-use crate::{Envelope, JobError};
+use crate::{Envelope, JobError, admit_cause};
 
 /// The part of Sabot that most work of an agent belongs to.
 pub(crate) const COMPONENT: &str = "stream-processor";
@@ -85,8 +85,8 @@ impl Emitter<'_> {
     /// Starts a span under the operator's own, with links to other spans that contributed. Where there is no batch, as
     /// when a watermark comes alone, it hangs below the newest of those.
     pub fn start_span_linked(&self, name: &'static str, links: &[TraceContext]) -> ActiveSpan {
-        let Some(parent) = self.span.or_else(|| links.last().copied()) else {
-            return self.spans.suppressed().start(name).root().start();
+        let Some(parent) = self.span.or_else(|| TraceContext::leading(links.iter().rev())) else {
+            return Spans::disabled().start(name).root().start();
         };
         let builder = self.spans.start(name).parent(parent);
         let others = links.iter().filter(|link| **link != parent);
@@ -101,8 +101,9 @@ impl Emitter<'_> {
     pub fn emit_under(&mut self, envelope: Envelope, context: Option<TraceContext>) {
         let own = self.span;
         if let Some(context) = context
-            && self.under.len() < MAX_TRACES
             && self.under.last() != Some(&context)
+            && admit_cause(&mut self.under, &context)
+            && self.under.len() < MAX_TRACES
         {
             self.under.push(context);
         }

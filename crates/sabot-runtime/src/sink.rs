@@ -74,11 +74,11 @@ impl SinkTracer {
 
     /// The span of a piece with rows of these batches; it ends when it is dropped.
     pub fn start(&mut self, batches: &[TraceContext], rows: usize) -> ActiveSpan {
-        let Some((first, others)) = batches.split_first() else {
-            return self.spans.suppressed().start(spans::SINK).root().start();
+        let Some(first) = TraceContext::leading(batches) else {
+            return Spans::disabled().start(spans::SINK).root().start();
         };
-        let builder = self.spans.start(spans::SINK).parent(*first);
-        let others = others.iter().filter(|other| *other != first);
+        let builder = self.spans.start(spans::SINK).parent(first);
+        let others = batches.iter().filter(|other| **other != first);
         let mut span = others.fold(builder, |builder, other| builder.link(*other)).start();
         if span.is_recording() {
             span.set_attribute(attributes::AGENT, Arc::clone(&self.agent));

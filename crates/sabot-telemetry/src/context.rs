@@ -35,6 +35,14 @@ impl TraceContext {
         self.flags & SAMPLED != 0
     }
 
+    /// Of several causes the one to hang below: the first that is recorded, or else the first.
+    pub fn leading<'a>(causes: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut causes = causes.into_iter();
+        let first = causes.next()?;
+        let leading = if first.is_sampled() { first } else { causes.find(|cause| cause.is_sampled()).unwrap_or(first) };
+        Some(*leading)
+    }
+
     /// The same identity, marked as not recorded.
     #[must_use]
     pub fn unsampled(self) -> Self {

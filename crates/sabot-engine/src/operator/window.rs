@@ -17,7 +17,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry::{attributes, spans};
-use sabot_runtime::{Emitter, Envelope, JobError, Lateness, Operator, Snapshot};
+use sabot_runtime::{Emitter, Envelope, JobError, Lateness, Operator, Snapshot, admit_cause};
 use sabot_sql::{Aggregation, Tumble, WindowColumn};
 use sabot_store::Section;
 use sabot_telemetry::{Histogram, TraceContext};
@@ -168,7 +168,7 @@ impl Window {
         let key_count = self.spec.aggregation.key_count();
         let keys = result.columns().get(..key_count).unwrap_or_default();
         let rows = with_keys_sorted(keys, &rows)?;
-        let context = span.is_recording().then(|| span.context());
+        let context = span.trace();
         for (partition, batch) in self.split(&rows)? {
             let (arrived_at, trace) = self.newest.unwrap_or_default();
             let envelope = Envelope {
@@ -261,7 +261,9 @@ impl Operator for Window {
                 Lateness::OnTime => pane.on_time.update(&rows)?,
                 Lateness::Allowed => pane.late.update(&rows)?,
             }
-            if let Some(producer) = input.trace {
+            if let Some(producer) = input.trace
+                && admit_cause(&mut pane.producers, &producer)
+            {
                 if pane.producers.len() == MAX_LINKS {
                     pane.producers.remove(0);
                 }

@@ -9,7 +9,7 @@ use arrow::compute::{concat_batches, max, min};
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
 use sabot_common::clock::SharedClock;
 use sabot_common::registry::attributes;
-use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer};
+use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer, admit_cause};
 use sabot_sql::to_plain;
 use sabot_store::{FrameMeta, OutputEnd, PartitionWriter, Store, StoreError, StreamSpec};
 use sabot_telemetry::{Spans, TraceContext};
@@ -157,8 +157,9 @@ impl Partition {
             self.meta.max_event_time = self.meta.max_event_time.max(high);
         }
         if let Some(trace) = trace
-            && self.traces.len() < MAX_LINKS
             && self.traces.last() != Some(&trace)
+            && admit_cause(&mut self.traces, &trace)
+            && self.traces.len() < MAX_LINKS
         {
             self.traces.push(trace);
         }
@@ -177,7 +178,7 @@ impl Partition {
         let frames = self.bytes.div_ceil(FRAME_BYTES).max(self.rows.div_ceil(FRAME_ROWS * 2));
         let rows = batch.num_rows().div_ceil(frames.max(1)).max(1);
         let mut span = tracer.start(&self.traces, batch.num_rows());
-        self.meta.trace = span.is_recording().then(|| span.context().to_bytes());
+        self.meta.trace = span.trace().map(TraceContext::to_bytes);
         let mut done = 0;
         while done < batch.num_rows() {
             let piece = batch.slice(done, rows.min(batch.num_rows() - done));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use sabot_runtime::{Envelope, JobError, Position, Source, SourcePoll, WATERMARK_END, WATERMARK_NONE};
+use sabot_runtime::{Envelope, JobError, Position, Source, SourcePoll, WATERMARK_END, WATERMARK_NONE, admit_cause};
 use sabot_store::{CommitRecord, Frame, InputPosition, PartitionReader, Store, StoreError};
 use sabot_telemetry::TraceContext;
 
@@ -107,9 +107,14 @@ fn joined(frames: &[Frame]) -> Result<RecordBatch, JobError> {
 
 /// The spans that wrote the frames, and when the oldest arrived.
 fn origin_of(partition: u32, frames: &[Frame]) -> Origin {
-    let mut traces = frames.iter().filter_map(|frame| TraceContext::from_bytes(frame.meta.trace?));
-    let trace = traces.next();
-    let links = traces.filter(|other| Some(*other) != trace).take(MAX_LINKS).collect();
+    let mut traces = Vec::new();
+    for trace in frames.iter().filter_map(|frame| TraceContext::from_bytes(frame.meta.trace?)) {
+        if admit_cause(&mut traces, &trace) {
+            traces.push(trace);
+        }
+    }
+    let trace = traces.first().copied();
+    let links = traces.into_iter().filter(|other| Some(*other) != trace).take(MAX_LINKS).collect();
     let arrived_at = frames.iter().map(|frame| frame.meta.appended_at).min().unwrap_or_default();
     Origin { partition, trace, links, arrived_at }
 }

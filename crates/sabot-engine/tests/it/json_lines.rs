@@ -82,7 +82,7 @@ fn numbers_that_do_not_fit_are_dead() {
 }
 
 #[test]
-fn types_that_are_inferred_lose_no_digits() {
+fn integers_beyond_64_bits_are_inferred_as_text() {
     let lines = r#"{"big": 1, "mixed": 1, "half": 1, "small": 1e-7, "flag": true, "none": null}
 {"big": 9223372036854775808, "mixed": true, "half": 0.5, "small": 2, "flag": false}
 "#;

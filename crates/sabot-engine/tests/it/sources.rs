@@ -83,8 +83,7 @@ fn ragged_rows_are_dead_with_their_line() {
             {"a":1,"b":2}
             {"a":7,"b":8}
             {"a":9}
-            dead 4: "1 fields where the header has 2: a quote is open from this line to line 5" | "\"3"
-            dead 5: "1 fields where the header has 2" | "three\""
+            dead 4: "1 fields where the header has 2 (lines 4 to 5)" | "\"3\nthree\""
             dead 6: "3 fields where the header has 2" | "4,5,6"
         "#]],
     );

@@ -7,7 +7,7 @@ use std::mem::size_of;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
-use sabot_telemetry::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord};
+use sabot_telemetry::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord, SpanStatus};
 
 use crate::rows;
 
@@ -39,6 +39,17 @@ impl Chunk {
             self.bytes = self.spans.iter().map(size_bytes).sum();
         }
         before - self.spans.len()
+    }
+
+    pub(super) const fn has_room_for(&self, other: &Self) -> bool {
+        self.spans.len() + other.spans.len() <= rows::MAX_BATCH_ROWS
+    }
+
+    /// Adds the spans of another chunk.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.spans.append(&mut other.spans);
+        self.bytes += other.bytes;
+        self.rows = OnceLock::new();
     }
 
     pub(crate) fn spans(&self) -> &[SpanRecord] {
@@ -80,8 +91,9 @@ pub(super) fn sorted(chunks: &[Arc<Chunk>]) -> Vec<&SpanRecord> {
 fn size_bytes(span: &SpanRecord) -> usize {
     let attributes: usize = span.attributes.iter().map(attribute_bytes).sum();
     let events: usize = span.events.iter().map(event_bytes).sum();
+    let status = if let SpanStatus::Error(message) = &span.status { message.len() } else { 0 };
     let spare = (span.attributes.capacity() - span.attributes.len()) * size_of::<Attribute>();
-    size_of::<SpanRecord>() + attributes + spare + events + span.links.capacity() * size_of::<SpanLink>()
+    size_of::<SpanRecord>() + status + attributes + spare + events + span.links.capacity() * size_of::<SpanLink>()
 }
 
 fn event_bytes(event: &SpanEvent) -> usize {

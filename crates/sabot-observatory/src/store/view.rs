@@ -41,8 +41,13 @@ impl View {
         if !chunk.spans().is_empty() {
             self.rows += chunk.spans().len();
             self.bytes += chunk.size_bytes();
-            self.recent.push(Arc::new(chunk));
             self.flush_from.get_or_insert(now);
+            // Few chunks, so that what each costs its readers besides its spans does not add up. One that somebody
+            // holds, a flush above all, stays as it is.
+            match self.recent.last_mut().and_then(Arc::get_mut).filter(|last| last.has_room_for(&chunk)) {
+                Some(last) => last.append(chunk),
+                None => self.recent.push(Arc::new(chunk)),
+            }
         }
         refused
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use sabot_observatory::spans_schema;
+use sabot_sql::RowSourceKind;
 use sabot_telemetry::AttributeValue;
 
 use crate::support::{Bench, at, child, count, number, root, sql, text, with_attribute};
@@ -33,6 +34,24 @@ async fn reads_memory_and_blocks_alike() {
     let everything = sql(&bench.store, "SELECT * FROM sabot.spans").await;
     assert_eq!(everything.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 3);
     assert_eq!(everything[0].num_columns(), spans_schema().fields().len(), "no column of ours shows");
+}
+
+/// Each batch costs its readers memory of its own, whatever it holds: spans that come one by one must not have one each.
+#[test]
+fn spans_that_come_one_by_one_are_few_batches() {
+    let bench = Bench::new();
+    for trace in 0..20_000 {
+        bench.store.append(vec![root(trace, "work")]);
+        // Who reads holds on to what was there, so that it cannot be added to.
+        let read = (trace % 5_000 == 0).then(|| bench.store.relation());
+        bench.store.append(vec![child(trace, 2, "step")]);
+        drop(read);
+    }
+    let RowSourceKind::Parquet { recent, .. } = bench.store.relation().kind else {
+        panic!("blocks and what is recent")
+    };
+    assert_eq!(recent.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 40_000);
+    assert!(recent.len() < 12, "{} batches", recent.len());
 }
 
 #[tokio::test]

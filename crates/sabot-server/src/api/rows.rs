@@ -121,9 +121,12 @@ fn find_twice(fields: &[FieldRef], twice: &mut Vec<String>) {
         }
         match field.data_type() {
             DataType::Struct(fields) => find_twice(fields, twice),
-            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-                find_twice(std::slice::from_ref(item), twice);
-            }
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::Map(item, _) => find_twice(std::slice::from_ref(item), twice),
             _ => {}
         }
     }

@@ -40,6 +40,9 @@ impl Budget {
 
     fn has_room_at(&self, now: u64, goes_on: bool) -> bool {
         let saved = now.saturating_sub(nanos(BURST));
+        // What was recorded whatever the budget is not owed for ever.
+        let most = now.saturating_add(nanos(OVERDRAFT) + nanos(BURST));
+        self.mark.fetch_min(most, Ordering::Relaxed);
         let mark = self.mark.fetch_max(saved, Ordering::Relaxed).max(saved);
         let overdraft = if goes_on { nanos(OVERDRAFT) } else { 0 };
         mark <= now.saturating_add(overdraft)
@@ -91,6 +94,15 @@ mod tests {
         let hour_later = START + 3_600_000_000_000;
         let after = recorded(&budget, hour_later, 1, 10, false);
         assert!(after.abs_diff(505) <= 10, "100 ms and the one that passes: {after}");
+    }
+
+    #[test]
+    fn what_is_recorded_whatever_the_budget_is_owed_for_little_more_than_a_second() {
+        let budget = budget(100);
+        (0..60_000).for_each(|_| budget.charge());
+        assert!(!budget.has_room_at(START, true));
+        let later = START + nanos(super::OVERDRAFT) + nanos(super::BURST);
+        assert!(!budget.has_room_at(later - 1, false) && budget.has_room_at(later, false));
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl ActiveSpan {
         self.context
     }
 
+    /// The context to pass on with what this span makes, recorded or not: what follows must hear of either. None when
+    /// there is nothing to hear of.
+    pub fn trace(&self) -> Option<TraceContext> {
+        Some(self.context).filter(TraceContext::is_valid)
+    }
+
     /// Whether anything set here is kept; ask before building what is costly.
     pub const fn is_recording(&self) -> bool {
         self.recording.is_some()

@@ -67,10 +67,12 @@ impl SpanBuilder {
         self
     }
 
-    /// Another span that caused this one, such as the producer of a record in a batch. An empty context is ignored.
+    /// Another span that caused this one, such as the producer of a record in a batch. An empty context is
+    /// ignored, and so is one that is not recorded: there is nothing to follow it to.
     pub fn link(mut self, cause: TraceContext) -> Self {
         if let Fate::Recorded(recording) = &mut self.fate
             && cause.is_valid()
+            && cause.is_sampled()
         {
             recording.record.add_link(SpanLink { trace_id: cause.trace_id, span_id: cause.span_id });
         }

@@ -1,7 +1,7 @@
 //! Lines of a text file, none longer than asked for.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 /// Longest line, or CSV record, that is read as one; a longer one is a dead letter.
@@ -59,9 +59,8 @@ impl<R: BufRead + Seek> Lines<R> {
         let mut start = Vec::new();
         let read = lines.reader.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start);
         read.map_err(|error| lines.failed(&error))?;
-        if start == BYTE_ORDER_MARK {
-            lines.offset = start.len() as u64;
-        } else {
+        lines.offset = start.len() as u64;
+        if start != BYTE_ORDER_MARK {
             lines.rewind(Mark { number: 0, offset: 0 })?;
         }
         Ok(lines)
@@ -83,7 +82,9 @@ impl<R: BufRead + Seek> Lines<R> {
 
     /// Goes back to a place passed before.
     pub(super) fn rewind(&mut self, mark: Mark) -> Result<(), String> {
-        self.reader.seek(SeekFrom::Start(mark.offset)).map_err(|error| self.failed(&error))?;
+        // Relative: a reader keeps what it has buffered, and most marks are in it.
+        let by = mark.offset.wrapping_sub(self.offset).cast_signed();
+        self.reader.seek_relative(by).map_err(|error| self.failed(&error))?;
         (self.number, self.offset) = (mark.number, mark.offset);
         Ok(())
     }

@@ -5,9 +5,10 @@
 //! text like any other.
 //!
 //! A field in quotes may span lines. So may anything behind a quote that somebody forgot to close, up to the end of the
-//! file. A record of several lines is given up when it grows past [`MAX_RECORD_BYTES`], when the file ends, when there is
-//! text behind a closing quote (which most likely opens another line's field), or when it has more or fewer fields than
-//! the header. Then its first line alone is bad, and reading goes on with the next line.
+//! file. A record of several lines is given up when it grows past [`MAX_RECORD_BYTES`], when the file ends, or when there
+//! is text behind a closing quote, which most likely opens another line's field. Then its first line alone is bad, and
+//! reading goes on with the next line. One whose quotes are closed as they should be is a record, and bad as a whole if
+//! it has not the header's number of fields: its lines are no rows that anybody wrote.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
@@ -78,13 +79,14 @@ impl Batch {
         self.heads.push(Head { line, raw: raw..end, bounds: first..self.bounds.len(), problem: None });
     }
 
-    /// Makes the newest record a bad one unless it has this many fields.
-    fn expect_fields(&mut self, width: usize) {
+    /// Makes the newest record, which ends with line `last`, a bad one unless it has this many fields.
+    fn expect_fields(&mut self, width: usize, last: u64) {
         if let Some(head) = self.heads.last_mut()
             && head.problem.is_none()
             && head.bounds.len() != width
         {
-            head.problem = Some(wrong_width(head.bounds.len(), width));
+            let lines = if head.line < last { format!(" (lines {} to {last})", head.line) } else { String::new() };
+            head.problem = Some(format!("{} fields where the header has {width}{lines}", head.bounds.len()));
         }
     }
 
@@ -137,21 +139,7 @@ pub(super) struct Records<R = BufReader<File>> {
 /// line.
 struct GivenUp {
     until: u64,
-    end: End,
-}
-
-/// How a record of several lines ends.
-enum End {
-    /// It is bad, whatever its first line.
-    Bad(String),
-    /// It is whole. Whether it has as many fields as it must depends on the line it began with.
-    Whole {
-        /// Its last line.
-        line: u64,
-        fields: usize,
-        /// Where lines begin that have new ended fields before them, and how many have ended by then.
-        ended: Vec<(u64, usize)>,
-    },
+    problem: String,
 }
 
 impl Records {
@@ -189,7 +177,7 @@ impl<R: BufRead + Seek> Records<R> {
                 batch.add_plain(line, start);
             }
             if let Some(width) = self.width {
-                batch.expect_fields(width);
+                batch.expect_fields(width, self.lines.number());
             }
             return Ok(true);
         }
@@ -224,61 +212,34 @@ impl<R: BufRead + Seek> Records<R> {
 
     /// Reads the rest of a record whose first line leaves a quote open; or why it is to be given up.
     fn read_on(&mut self, start: usize, batch: &mut Batch) -> Result<Option<String>, String> {
-        let mut ended: Vec<(u64, usize)> = Vec::new();
         loop {
             // Where the line that is read next begins in the file.
             let begins = self.lines.offset();
-            let fields = self.fields.len();
-            let known = self.given_up.as_ref().filter(|known| begins <= known.until);
-            if let Some(problem) = known.and_then(|known| self.why_given_up(&known.end, begins, fields)) {
-                return Ok(Some(problem));
-            }
-            if ended.last().map_or(0, |(_, before)| *before) < fields {
-                ended.push((begins, fields));
+            if let Some(known) = self.given_up.as_ref().filter(|known| begins <= known.until) {
+                return Ok(Some(known.problem.clone()));
             }
             let from = batch.text.len();
             let room = MAX_RECORD_BYTES.saturating_sub(from - start);
-            let end = match self.lines.read(room, &mut batch.text)? {
-                None => End::Bad("a quote is not closed".to_owned()),
+            let problem = match self.lines.read(room, &mut batch.text)? {
+                None => "a quote is not closed".to_owned(),
                 Some(bytes) if bytes > room as u64 => {
-                    End::Bad("a quote is not closed within 16 MiB, the most a record may have".to_owned())
+                    "a quote is not closed within 16 MiB, the most a record may have".to_owned()
                 }
                 Some(_) => match self.fields.add_line(batch.text.get(from..).unwrap_or_default()) {
+                    Line::Last => return Ok(None),
                     Line::Open => continue,
                     Line::TextBehindQuote => {
                         let at = self.lines.number();
-                        End::Bad(format!(
+                        format!(
                             "a quote is not closed: line {at}, which would go on in it, has text behind a closing quote"
-                        ))
+                        )
                     }
-                    Line::Last => End::Whole { line: self.lines.number(), fields: self.fields.len(), ended },
                 },
             };
-            let problem = self.why_given_up(&end, begins, fields);
-            if problem.is_some() {
-                self.given_up = Some(GivenUp { until: begins, end });
-            }
-            return Ok(problem);
+            self.given_up = Some(GivenUp { until: begins, problem: problem.clone() });
+            return Ok(Some(problem));
         }
     }
-
-    /// Why a record is given up that has an open quote and `fields` fields where a line begins, and comes to this end.
-    fn why_given_up(&self, end: &End, begins: u64, fields: usize) -> Option<String> {
-        match end {
-            End::Bad(problem) => Some(problem.clone()),
-            End::Whole { line, fields: total, ended } => {
-                let before = ended.partition_point(|(at, _)| *at <= begins).checked_sub(1);
-                let before = before.and_then(|place| ended.get(place)).map_or(0, |(_, before)| *before);
-                let total = fields + (total - before);
-                let width = self.width.filter(|width| *width != total)?;
-                Some(format!("{}: a quote is open from this line to line {line}", wrong_width(total, width)))
-            }
-        }
-    }
-}
-
-fn wrong_width(fields: usize, width: usize) -> String {
-    format!("{fields} fields where the header has {width}")
 }
 
 /// How far a line brings a record.
