@@ -52,7 +52,7 @@ pub struct IngestContext {
     pub clock: SharedClock,
     /// Pace of commits.
     pub options: JobOptions,
-    /// A replay speed that overrides the declared one.
+    /// A replay speed that overrides those declared for streams.
     pub speed: Option<Speed>,
     /// Memory for files that must be sorted; contexts of one process share one.
     pub sort_memory: SortMemory,
@@ -130,7 +130,8 @@ impl StreamPlan {
                 .map_err(|problem| EngineError::declaration(&owner, problem))?,
         };
         let settings = self.settings(source, shape);
-        let fill = Fill { owner, source, shape, settings, partitioning, on_error: self.config.on_error, target: spec };
+        let (speed, on_error) = (context.speed.unwrap_or(source.speed), self.config.on_error);
+        let fill = Fill { owner, source, shape, settings, partitioning, on_error, target: spec, speed };
         fill.job(context)
     }
 
@@ -177,7 +178,9 @@ impl TablePlan {
         let partitioning = Partitioning::Runs(1);
         let mut settings = file_settings(source, shape, &self.config.schema);
         settings.insert("key".to_owned(), self.config.key.columns().join(", "));
-        let fill = Fill { owner, source, shape, settings, partitioning, on_error: self.config.on_error, target };
+        // How fast a run replays its streams is no matter of its tables: agents wait for them.
+        let (speed, on_error) = (source.speed, self.config.on_error);
+        let fill = Fill { owner, source, shape, settings, partitioning, on_error, target, speed };
         let Some(mut job) = fill.job(context)? else { return Ok(None) };
         let table = Arc::clone(table);
         job.on_commit = Some(crate::sink::apply_to(table, &context.registry));
@@ -230,6 +233,7 @@ struct Fill<'a> {
     partitioning: Partitioning,
     on_error: OnError,
     target: StreamSpec,
+    speed: Speed,
 }
 
 impl Fill<'_> {
@@ -247,7 +251,7 @@ impl Fill<'_> {
         let spec = FileSourceSpec {
             owner: owner.clone(),
             shape: self.shape.clone(),
-            speed: context.speed.unwrap_or(self.source.speed),
+            speed: self.speed,
             order_by,
             on_error: self.on_error,
             partitioning: self.partitioning,

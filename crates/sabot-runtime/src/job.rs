@@ -120,7 +120,10 @@ impl Job {
                 reports: reports.clone(),
             };
             let (chain, counts) = (stage.chain, Counts::default());
-            running.spawn_on(Task { index, input, chain, exchange, outputs, reports, counts }.run(), &wiring.runtime);
+            running.spawn_on(
+                Task { index, input, chain, exchange, outputs, reports, counts, lead: None }.run(),
+                &wiring.runtime,
+            );
         }
         Self {
             agent: spec.agent,

@@ -91,6 +91,8 @@ pub(crate) struct Task {
     pub(crate) outputs: Outputs,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) counts: Counts,
+    /// The first of the batches of an epoch that make up one trace, and how many they are.
+    pub(crate) lead: Option<(TraceContext, usize)>,
 }
 
 /// The sinks of a task.
@@ -165,8 +167,12 @@ impl Task {
         self.chain.context().stats.note_source(self.index, input.source.as_ref(), input.watermark);
         let main: u64 = rows.iter().filter(|row| row.route == Route::Main).map(Envelope::rows).sum();
         self.note_input(&rows);
+        let leads = rows.first().is_some_and(|row| row.trace.is_none()) && !self.join_lead(&mut rows);
         let start = self.chain.context().clock.monotonic();
         let trace = self.chain.push(&mut rows, mark, out)?;
+        if leads {
+            self.lead = trace.map(|trace| (trace, 1));
+        }
         if let Some(trace) = trace
             && self.counts.batch_traces.len() < MAX_TRACES
         {
@@ -182,6 +188,19 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// Batches with which nothing was traced before go on with the trace of the first of their epoch: they are written and
+    /// committed together, and each as a trace of its own would end before that. False when there is none to join.
+    fn join_lead(&mut self, rows: &mut [Envelope]) -> bool {
+        let Some((lead, batches)) = self.lead.as_mut().filter(|(_, batches)| *batches < MAX_TRACES) else {
+            return false;
+        };
+        for row in rows {
+            row.trace = Some(*lead);
+        }
+        *batches += 1;
+        true
     }
 
     fn note_input(&mut self, rows: &[Envelope]) {
@@ -237,6 +256,7 @@ impl Task {
         };
         let snapshot = self.chain.snapshot()?;
         let flushed = self.outputs.flush().await?;
+        self.lead = None;
         let mut counts = std::mem::take(&mut self.counts);
         counts.bytes_out += flushed.bytes;
         let (sections, live) = (snapshot.sections, snapshot.live);

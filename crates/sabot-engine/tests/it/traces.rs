@@ -29,6 +29,24 @@ fn run_at(spans_per_second: u32, sample_rate: f64) -> (Vec<SpanRecord>, (u64, u6
     (telemetry.span_queue().drain(usize::MAX), telemetry.span_queue().routine())
 }
 
+#[test]
+fn every_batch_of_a_file_is_in_a_trace_that_ends_with_a_commit() {
+    let telemetry = init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(1_000_000));
+    let yaml = "streams:\n  - { name: s, event_time: at, source: { file: s.csv, speed: 500ms } }\n";
+    let mut harness = Harness::new(&[("s.csv", &events(2_000, 20)), ("sabot.yaml", yaml)]);
+    harness.spans = telemetry.spans().clone();
+    harness.run(Arc::new(FaultyDisk::new()), 1).expect("a run");
+    let spans = telemetry.span_queue().drain(usize::MAX);
+    let traces_with = |name: &str| -> BTreeSet<[u8; 16]> {
+        spans.iter().filter(|span| span.name.as_ref() == name).map(|span| span.trace_id).collect()
+    };
+    let batches = spans.iter().filter(|span| span.name.as_ref() == "process_batch source:s").count();
+    let traces = traces_with("process_batch source:s");
+    assert!(traces.len() > 1 && traces.len() < batches, "{batches} batches in {} traces", traces.len());
+    assert!(traces_with("sink") == traces, "every trace has a sink and no sink another");
+    assert!(traces_with("commit") == traces, "every trace has a commit and no commit another");
+}
+
 /// Names of the spans that hang below nothing.
 fn roots(spans: &[SpanRecord]) -> BTreeSet<&str> {
     spans.iter().filter(|span| span.parent_span_id.is_none()).map(|span| span.name.as_ref()).collect()

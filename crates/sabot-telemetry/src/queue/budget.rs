@@ -99,6 +99,7 @@ mod tests {
     #[test]
     fn what_is_recorded_whatever_the_budget_is_owed_for_little_more_than_a_second() {
         let budget = budget(100);
+        assert!(budget.has_room_at(START, false));
         (0..60_000).for_each(|_| budget.charge());
         assert!(!budget.has_room_at(START, true));
         let later = START + nanos(super::OVERDRAFT) + nanos(super::BURST);

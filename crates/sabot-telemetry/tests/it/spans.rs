@@ -46,7 +46,7 @@ fn assert_nothing_is_built(spans: &Spans) {
 #[test]
 fn a_span_is_recorded_with_all_that_was_said() {
     let telemetry = telemetry();
-    let other = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 0 };
+    let other = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 1 };
     let agent: Arc<str> = Arc::from("totals");
     let mut span = telemetry
         .spans()
@@ -60,6 +60,7 @@ fn a_span_is_recorded_with_all_that_was_said() {
         .attribute_with("computed", || "yes".to_owned())
         .link(other)
         .link(TraceContext::default())
+        .link(TraceContext { trace_id: [3; 16], span_id: [4; 8], flags: 0 })
         .start();
     span.set_attribute("late", -1);
     span.set_attribute("huge", u64::MAX);
