@@ -5,9 +5,10 @@
 
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sabot_common::clock::Timestamp;
+use sabot_common::registry::attributes;
 use serde::{Deserialize, Deserializer};
 
 use self::tree::{Placed, place};
@@ -46,6 +47,8 @@ struct Span {
     status: String,
     #[serde(default)]
     status_message: Option<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, serde_json::Value>,
 }
 
 /// Draws the API's answer into `width` columns.
@@ -128,7 +131,10 @@ fn bar_cells(spans: &[Span], rows: &[Placed], width: usize) -> usize {
 
 fn label(span: &Span, row: &Placed) -> String {
     let orphan = if row.parent_missing { " (parent missing)" } else { "" };
-    let label = format!("{}{}{orphan}", row.branches, span.name);
+    // Windows that fired together are told apart by when they began.
+    let window = span.attributes.get(attributes::WINDOW_START).and_then(|start| start.as_str());
+    let window = window.map(|start| format!(" {start}")).unwrap_or_default();
+    let label = format!("{}{}{window}{orphan}", row.branches, span.name);
     if label.chars().count() <= MAX_LABEL_CHARS {
         return label;
     }

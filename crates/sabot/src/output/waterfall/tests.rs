@@ -49,6 +49,14 @@ fn spans_without_their_parent_are_roots() {
 }
 
 #[test]
+fn a_window_that_fired_says_which_it_is() {
+    let mut fired = span("window_fire", Some("a"), 1, 2, "unset");
+    fired["attributes"] = json!({"sabot.window_start": "2013-01-01T05:00:00Z", "sabot.rows_out": 12});
+    let drawn = lines(&[span("a", None, 0, 5, "ok"), fired]);
+    assert!(drawn[1].starts_with("└─ window_fire 2013-01-01T05:00:00Z  "), "{drawn:?}");
+}
+
+#[test]
 fn cycles_end_and_every_span_is_drawn_once() {
     let drawn = lines(&[span("a", Some("b"), 0, 5, "ok"), span("b", Some("a"), 1, 2, "ok")]);
     assert_eq!(drawn.len(), 2, "{drawn:?}");
