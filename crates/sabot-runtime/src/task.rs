@@ -53,6 +53,9 @@ pub(crate) struct Part {
     pub(crate) counts: Counts,
 }
 
+/// Batches of an epoch that share a trace at most, so that a trace can be looked at.
+const MAX_BATCHES: usize = 256;
+
 /// What a task did in an epoch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
@@ -193,7 +196,7 @@ impl Task {
     /// Batches with which nothing was traced before go on with the trace of the first of their epoch: they are written and
     /// committed together, and each as a trace of its own would end before that. False when there is none to join.
     fn join_lead(&mut self, rows: &mut [Envelope]) -> bool {
-        let Some((lead, batches)) = self.lead.as_mut().filter(|(_, batches)| *batches < MAX_TRACES) else {
+        let Some((lead, batches)) = self.lead.as_mut().filter(|(_, batches)| *batches < MAX_BATCHES) else {
             return false;
         };
         for row in rows {
