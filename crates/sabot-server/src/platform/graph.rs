@@ -114,7 +114,14 @@ impl Graph {
             detail: error.unwrap_or_default(),
             ..Node::default()
         });
-        self.edge(id, format!("{kind}:{name}"), events_total, events_per_second);
+        self.edge(id.clone(), format!("{kind}:{name}"), events_total, events_per_second);
+        // The stream of bad rows exists from the first one on, or since an agent reads it.
+        let dead = format!("{name}.dead");
+        if let Some(rows) = totals.get(&dead) {
+            let stream = format!("stream:{dead}");
+            let rate = rate_of(&stream);
+            self.edge(id, stream, *rows, rate);
+        }
     }
 
     fn add_agent(&mut self, name: &str, agent: &AgentEntry, rate_of: RateOf<'_>) {

@@ -164,6 +164,22 @@ fn an_agent_reads_dead_letters_before_there_are_any() {
 }
 
 #[test]
+fn the_graph_leads_from_a_source_to_its_bad_rows() {
+    let edges = |csv: &str| {
+        let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", csv)]);
+        server.until_finished();
+        let overview = server.get("/overview");
+        let edges = overview["graph"]["edges"].as_array().unwrap().clone();
+        let edge = |edge: &serde_json::Value| json!([edge["from"], edge["to"], edge["events_total"]]);
+        edges.iter().map(edge).collect::<Vec<_>>()
+    };
+    let read = json!(["source:readings", "stream:readings", 1]);
+    assert_eq!(edges("at,value\n2026-01-01T00:00:00Z,1\n"), [read.clone()], "no bad row, no stream of them");
+    let bad = json!(["source:readings", "stream:readings.dead", 2]);
+    assert_eq!(edges("at,value\n2026-01-01T00:00:00Z,1\n,2\n,3\n"), [read, bad]);
+}
+
+#[test]
 fn a_fresh_start_removes_nothing_while_an_agent_does_not_plan() {
     let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(100))]);
     server.until_finished();
