@@ -1,4 +1,5 @@
 /** @file A time-series chart on uPlot. It owns the canvas; colours and size follow the page. */
+import '../base/language.js';
 import uPlot from '../../vendor/uplot.js';
 import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { html } from '../base/html.js';
