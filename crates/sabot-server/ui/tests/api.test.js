@@ -1,7 +1,7 @@
 /** @file What goes wrong between the page and the server, and what must not be lost on the way. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { getJson, quoteNanos } from '../src/base/api.js';
+import { ApiError, asApiError, getJson, quoteNanos } from '../src/base/api.js';
 
 const { fetch } = globalThis;
 afterEach(() => {
@@ -32,6 +32,15 @@ test('an answer that does not come says how long it was waited for', async () =>
     code: 'timeout', message: 'no answer to the trace search within 40 s',
   });
   await assert.rejects(getJson('/overview?history_since=x'), { code: 'timeout', message: 'no answer to /overview within 15 s' });
+});
+
+test('an error of a script is told as one, and whole in the console', (context) => {
+  const { mock } = context.mock.method(console, 'error', () => {});
+  const late = new ApiError('late', { code: 'timeout' });
+  const cause = new TypeError('x is not a function');
+  assert.equal(asApiError(late), late);
+  assert.deepEqual([asApiError(cause).code, asApiError(cause).message], ['script', 'TypeError: x is not a function']);
+  assert.ok(mock.calls.length === 2 && mock.calls.every((call) => call.arguments[0] === cause));
 });
 
 test('a request that is given up is no failure to show', async () => {

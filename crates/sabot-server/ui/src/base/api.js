@@ -7,8 +7,8 @@ const BASE = '/api/v1';
 const TIMEOUT_MS = 15_000;
 
 /**
- * A request that did not give an answer to show. `code` is the API's, or `unreachable` when nobody answered, or `timeout`
- * when the answer did not come in time.
+ * A request that did not give an answer to show. `code` is the API's, or `unreachable` when nobody answered, `timeout`
+ * when the answer did not come in time, or `script` when not the server but the page failed.
  */
 export class ApiError extends Error {
   /**
@@ -22,6 +22,16 @@ export class ApiError extends Error {
     this.status = status;
     this.hint = hint;
   }
+}
+
+/**
+ * Why a request gave nothing to show. What is no ApiError is an error of a script: the console gets it whole.
+ * @param {unknown} cause
+ */
+export function asApiError(cause) {
+  if (cause instanceof ApiError) return cause;
+  console.error(cause);
+  return new ApiError(String(cause), { code: 'script' });
 }
 
 /**

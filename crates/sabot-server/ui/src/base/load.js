@@ -1,9 +1,11 @@
 /** @file One request for a page that does not poll: loading, answer or error, never two at once. */
 import { useEffect, useState } from '../../vendor/preact-hooks.js';
-import { ApiError, getJson } from './api.js';
+import { asApiError, getJson } from './api.js';
 
 /** Longer than the server's own limit for a query, 30 s, so that its answer is seen and not ours. */
 const TIMEOUT_MS = 40_000;
+
+/** @typedef {import('./api.js').ApiError} ApiError */
 
 /**
  * @template T
@@ -27,8 +29,7 @@ export function useLoad(path, what, attempt = 0) {
       (data) => setLoaded({ state: 'ready', data: /** @type {T} */ (data) }),
       (cause) => {
         if (stopped.signal.aborted) return;
-        const error = cause instanceof ApiError ? cause : new ApiError(String(cause), { code: 'bad_answer' });
-        setLoaded({ state: 'failed', error });
+        setLoaded({ state: 'failed', error: asApiError(cause) });
       },
     );
     return () => stopped.abort();

@@ -3,9 +3,12 @@
  * good answer stays while the connection is lost.
  */
 import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
-import { ApiError, getJson } from './api.js';
+import { asApiError, getJson } from './api.js';
 
 const MAX_WAIT_MS = 15_000;
+
+/**
+/** @typedef {import('./api.js').ApiError} ApiError */
 
 /**
  * @template T
@@ -94,8 +97,7 @@ function startLoop(path, intervalMs, growing, report) {
     } catch (cause) {
       if (stopped.signal.aborted) return;
       failures += 1;
-      const error = cause instanceof ApiError ? cause : new ApiError(String(cause), { code: 'bad_answer' });
-      report({ error, retryAt: Date.now() + waitMs(intervalMs, failures) });
+      report({ error: asApiError(cause), retryAt: Date.now() + waitMs(intervalMs, failures) });
     } finally {
       busy = false;
     }

@@ -16,10 +16,15 @@ export class Boundary extends Component {
     return { message: String(cause) };
   }
 
+  /** @param {unknown} cause */
+  componentDidCatch(cause) {
+    console.error(cause);
+  }
+
   render() {
     const { message } = this.state;
     if (message === null) return this.props.children;
-    const error = new ApiError('this part cannot be shown', { code: 'bad_answer', hint: `The server's answer was not as expected: ${message}` });
+    const error = new ApiError('this part cannot be shown', { code: 'script', hint: `A script of the page failed: ${message}` });
     return html`<${Failure} error=${error} onRetry=${() => this.setState({ message: null })} />`;
   }
 }
