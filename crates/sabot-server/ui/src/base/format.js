@@ -1,5 +1,5 @@
 /**
- * @file Numbers and instants as people read them. Inputs are base units; a value that is not known is an en dash,
+ * @file Numbers as people read them; time.js has instants. Inputs are base units; a value that is not known is an en dash,
  * never a zero.
  */
 
@@ -118,51 +118,6 @@ function pair(value, large, largeUnit, small, smallUnit) {
   const first = Math.floor(value / large);
   const second = Math.floor((value % large) / small);
   return second === 0 ? `${first} ${largeUnit}` : `${first} ${largeUnit} ${second} ${smallUnit}`;
-}
-
-/**
- * An instant in the viewer's time zone, to the second.
- * @param {string | number | null | undefined} at
- */
-export function instant(at) {
-  const date = dateOf(at);
-  if (!date) return UNKNOWN;
-  const two = (/** @type {number} */ part) => String(part).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOf(date)}`;
-}
-
-/** The time of day of an instant. @param {string | number | null | undefined} at */
-export function timeOfDay(at) {
-  const date = dateOf(at);
-  return date ? timeOf(date) : UNKNOWN;
-}
-
-/** @param {Date} date */
-function timeOf(date) {
-  return date.toTimeString().slice(0, 8);
-}
-
-/**
- * How long ago, roughly.
- * @param {string | null | undefined} at
- * @param {number} nowMs
- */
-export function ago(at, nowMs) {
-  const date = dateOf(at);
-  if (!date) return UNKNOWN;
-  const passed = (nowMs - date.getTime()) / 1000;
-  if (passed < 1) return 'just now';
-  if (passed < 60) return `${Math.floor(passed)} s ago`;
-  if (passed < 3600) return `${Math.floor(passed / 60)} min ago`;
-  if (passed < DAY_SECONDS) return `${Math.floor(passed / 3600)} h ago`;
-  return `${Math.floor(passed / DAY_SECONDS)} d ago`;
-}
-
-/** @param {string | number | null | undefined} at */
-function dateOf(at) {
-  if (at === null || at === undefined || at === '') return null;
-  const date = new Date(at);
-  return Number.isNaN(date.getTime()) ? null : date;
 }
 
 /** One of a thing or many: `1 span`, `2 spans`. @param {number} number @param {string} noun */

@@ -1,7 +1,8 @@
 /** @file The line that says whether all is well, and if not, what is not. */
 import { html } from '../base/html.js';
-import { instant, plural, seconds } from '../base/format.js';
+import { plural, seconds } from '../base/format.js';
 import { isAlarm, wordOf } from '../base/status.js';
+import { instant, localInstant } from '../base/time.js';
 import { Badge } from '../parts/badge.js';
 import { Icon } from '../parts/icon.js';
 
@@ -14,7 +15,7 @@ export function Strip({ status }) {
       <h1>${status.project}</h1>
       <${Badge} status=${status.status} />
       <dl>
-        <div><dt>up</dt><dd title=${`since ${instant(status.started_at)}`}>${seconds(Math.floor(status.uptime_seconds))}</dd></div>
+        <div><dt>up</dt><dd title=${`since ${instant(status.started_at)}\n${localInstant(status.started_at)}`}>${seconds(Math.floor(status.uptime_seconds))}</dd></div>
         <div><dt>version</dt><dd>${status.version}</dd></div>
         ${components.length > 0 && html`<div><dt>parts</dt><dd title=${components.map((one) => `${one.name}: ${wordOf(one.status)}`).join('\n')}>
           ${unwell.length === 0 ? `all ${components.length} well` : `${unwell.length} of ${components.length} unwell`}</dd></div>`}

@@ -1,15 +1,13 @@
-/** @file A time-series chart on uPlot. It owns the canvas; colours and size follow the page. */
-import '../base/language.js';
-import uPlot from '../../vendor/uplot.js';
+/** @file A time-series chart. It owns the canvas; colours and size follow the page. One that cannot be drawn says so in its place. */
 import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { html } from '../base/html.js';
-import { timeOfDay } from '../base/format.js';
-import { resolveColours, useThemeVersion } from '../base/theme.js';
+import { useThemeVersion } from '../base/theme.js';
+import { clock } from '../base/time.js';
 import { highest } from './sparkline.js';
 import { useSize } from './size.js';
 
-const HEIGHT = 190;
-const FONT = '11px system-ui, sans-serif';
+/** @typedef {typeof import('./plot.js')} Plotter */
+/** @typedef {ReturnType<Plotter['plotInto']>} Plot */
 
 /**
  * @typedef {object} ChartProps
@@ -25,63 +23,61 @@ const FONT = '11px system-ui, sans-serif';
 export function Chart({ title, times, values, format, colour, increments }) {
   const { ref, width } = useSize();
   const theme = useThemeVersion();
-  const plot = useRef(/** @type {uPlot | null} */ (null));
+  const { plotter, failed, fail } = usePlotter();
+  const plot = useRef(/** @type {Plot | null} */ (null));
   const [hovered, setHovered] = useState(/** @type {number | null} */ (null));
   const enough = times.length > 1;
   useEffect(() => {
-    if (!ref.current || width === 0 || !enough) return undefined;
-    const made = new uPlot(options({ width, format, colour, increments, onHover: setHovered }), [times, values], ref.current);
-    plot.current = made;
+    const element = ref.current;
+    if (!plotter || !element || width === 0 || !enough) return undefined;
+    guard(fail, () => {
+      plot.current = plotter.plotInto(element, { width, format, colour, increments, onHover: setHovered }, [times, values]);
+    });
     return () => {
+      plot.current?.destroy();
       plot.current = null;
-      made.destroy();
     };
-  }, [theme, width, colour, enough]);
-  useEffect(() => plot.current?.setData([times, values]), [times, values]);
+  }, [plotter, theme, width, colour, enough]);
+  useEffect(() => guard(fail, () => plot.current?.setData([times, values])), [times, values]);
   const newest = values.at(-1) ?? null;
   const at = hovered === null ? undefined : times[hovered];
   const summary = `${title}: ${format(newest)} now, at most ${format(highest(values))} in the last ${times.length} seconds`;
   return html`<figure class="card chart">
     <figcaption><h2>${title}</h2>${at === undefined
       ? html`<span class="chart-now">${format(newest)}</span>`
-      : html`<span><span class="muted">${timeOfDay(at * 1000)}</span> <span class="chart-now">${format(values[hovered ?? 0])}</span></span>`}</figcaption>
-    ${!enough && html`<p class="chart-wait muted">The first seconds are being measured…</p>`}
-    <div class="chart-canvas" ref=${ref} role="img" aria-label=${summary}></div>
+      : html`<span><span class="muted">${clock(at * 1000)}</span> <span class="chart-now">${format(values[hovered ?? 0])}</span></span>`}</figcaption>
+    ${failed
+      ? html`<p class="chart-wait muted" role="status">This chart cannot be drawn. The browser's console says why.</p>`
+      : !enough && html`<p class="chart-wait muted">The first seconds are being measured…</p>`}
+    <div class="chart-canvas" ref=${ref} role="img" aria-label=${summary} hidden=${failed}></div>
+    ${enough && plotter && !failed && html`<span class="chart-zone" aria-hidden="true">UTC</span>`}
   </figure>`;
 }
 
-/**
- * @param {Pick<ChartProps, 'format' | 'colour' | 'increments'> & {width: number, onHover: (index: number | null) => void}} facts
- * @returns {uPlot.Options}
- */
-function options({ width, format, colour, increments, onHover }) {
-  const names = [colour, '--text-2', '--grid'];
-  const resolved = resolveColours(names);
-  const [line = '', text = '', grid = ''] = names.map((name) => resolved[name]);
-  const axis = { stroke: text, font: FONT, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
-  return {
-    width,
-    height: HEIGHT,
-    padding: [8, 8, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    legend: { show: false },
-    hooks: { setCursor: [(plot) => onHover(plot.cursor.idx ?? null)] },
-    scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [
-      { ...axis, space: 80, size: 26, values: (_plot, ticks) => ticks.map((tick) => timeOfDay(tick * 1000).slice(0, tick % 60 ? 8 : 5)) },
-      { ...axis, size: 62, ...(increments && { incrs: increments }), values: (_plot, ticks) => ticks.map((tick) => format(tick)) },
-    ],
-    series: [
-      {},
-      { stroke: line, width: 1.5, fill: fade(line), points: { show: false } },
-    ],
-  };
+/** What draws, once it is fetched, or that it cannot. */
+function usePlotter() {
+  const [plotter, setPlotter] = useState(/** @type {Plotter | null} */ (null));
+  const [failed, setFailed] = useState(false);
+  /** @param {unknown} cause */
+  function fail(cause) {
+    console.error(cause);
+    setFailed(true);
+  }
+  useEffect(() => {
+    import('./plot.js').then(setPlotter, fail);
+  }, []);
+  return { plotter, failed, fail };
 }
 
 /**
- * The colour, nearly transparent. Resolved colours are always `rgb(r, g, b)`.
- * @param {string} colour
+ * What is thrown in an effect would take down the page around the chart.
+ * @param {(cause: unknown) => void} fail
+ * @param {() => void} draw
  */
-function fade(colour) {
-  return colour.replace('rgb(', 'rgba(').replace(')', ', 0.12)');
+function guard(fail, draw) {
+  try {
+    draw();
+  } catch (cause) {
+    fail(cause);
+  }
 }

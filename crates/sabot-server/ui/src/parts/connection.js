@@ -1,6 +1,6 @@
 /** @file The banner that says the connection is lost. What was last known stays on the page below it. */
 import { html } from '../base/html.js';
-import { timeOfDay } from '../base/format.js';
+import { clock } from '../base/time.js';
 import { Icon } from './icon.js';
 import { useNow } from './now.js';
 
@@ -15,7 +15,7 @@ export function Connection({ polled }) {
     <${Icon} name="error" />
     <p><strong>${headline}</strong>${' '}
       <span aria-hidden="true">${wait > 0 ? `in ${wait} s.` : 'now.'}</span>${' '}
-      ${answeredAt > 0 ? `Showing what was known at ${timeOfDay(answeredAt)}.` : error.hint}
+      ${answeredAt > 0 ? `Showing what was known at ${clock(answeredAt)}.` : error.hint}
     </p>
     <button type="button" class="button" onClick=${retry}>Retry now</button>
   </div>`;

@@ -1,8 +1,9 @@
 /** @file The head of a trace: what it is, how it went, who took part. */
 import { html } from '../base/html.js';
-import { instant, nanos, plural } from '../base/format.js';
+import { nanos, plural } from '../base/format.js';
 import { Copy } from '../parts/copy.js';
 import { Icon } from '../parts/icon.js';
+import { Instant } from '../parts/instant.js';
 
 /** @typedef {import('./model.js').TraceTree} TraceTree */
 
@@ -20,7 +21,7 @@ export function TraceHead({ tree }) {
       <span>${plural(tree.spans.length, 'span')}</span>
       ${tree.truncated && html`<span class="warn-text">there are more spans than these</span>`}
       <span>${plural(tree.depth, 'level')}</span>
-      <span>started ${instant(tree.startMs)}</span>
+      <span>started <${Instant} at=${tree.startMs} /></span>
       ${orphans > 0 && html`<span class="warn-text" title="The parent is not in the store: not sent, not sampled, or not arrived yet.">
         ${plural(orphans, 'span')} without ${orphans === 1 ? 'its' : 'their'} parent</span>`}
     </p>

@@ -1,9 +1,10 @@
 /** @file The traces found, newest first. Failed ones carry an icon, a word and a colour. */
 import { useRef } from '../../vendor/preact-hooks.js';
 import { html } from '../base/html.js';
-import { ago, count, instant, millis, plural } from '../base/format.js';
+import { count, millis, plural } from '../base/format.js';
 import { useKeys } from '../base/keys.js';
 import { tracePath } from '../base/router.js';
+import { ago, instant, localInstant } from '../base/time.js';
 import { Icon } from '../parts/icon.js';
 import { useNow } from '../parts/now.js';
 
@@ -37,7 +38,7 @@ function ResultRow({ trace, slowest, now }) {
       <span class="trace-id">${trace.trace_id.slice(0, 8)}</span>
     </td>
     <td class="trace-service">${trace.root_service ?? ''}</td>
-    <td class="trace-started" title=${instant(trace.started_at)}>${ago(trace.started_at, now)}</td>
+    <td class="trace-started" title=${`${instant(trace.started_at)}\n${localInstant(trace.started_at)}`}>${ago(trace.started_at, now)}</td>
     <td class="trace-duration"><span>${millis(trace.duration_ms)}</span>
       <span class="bar" aria-hidden="true"><span style=${{ width: `${share}%` }}></span></span></td>
     <td class="num trace-spans" data-unit="spans">${count(trace.spans)}</td>

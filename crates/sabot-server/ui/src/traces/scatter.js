@@ -1,7 +1,8 @@
 /** @file The traces found as dots: when they started, how long they took (logarithmic), which failed. */
 import { html } from '../base/html.js';
-import { millis, timeOfDay } from '../base/format.js';
+import { millis } from '../base/format.js';
 import { navigate, tracePath } from '../base/router.js';
+import { clock } from '../base/time.js';
 import { useSize } from '../parts/size.js';
 
 const HEIGHT = 120;
@@ -32,7 +33,7 @@ function Dots({ traces, width }) {
       <text x=${PAD.left - 8} y=${place.y(ms) + 4} text-anchor="end">${millis(ms)}</text>
     </g>`)}
     ${place.instants.map((at) => html`
-      <text key=${at} class="scatter-time" x=${place.x(at)} y=${HEIGHT - 6} text-anchor="middle">${timeOfDay(at)}</text>`)}
+      <text key=${at} class="scatter-time" x=${place.x(at)} y=${HEIGHT - 6} text-anchor="middle">${clock(at)}</text>`)}
     ${ordered.map((trace) => html`<circle key=${trace.trace_id} class=${trace.errors > 0 ? 'failed' : ''}
       cx=${place.x(Date.parse(trace.started_at))} cy=${place.y(trace.duration_ms)} r=${3 + 4 * Math.sqrt(trace.spans / spans)}
       onClick=${() => navigate(tracePath(trace.trace_id))}>

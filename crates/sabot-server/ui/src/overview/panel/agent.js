@@ -1,10 +1,11 @@
 /** @file Details of an agent. */
 import { html } from '../../base/html.js';
-import { cell, count, instant, seconds } from '../../base/format.js';
+import { cell, count, seconds } from '../../base/format.js';
 import { Copy } from '../../parts/copy.js';
 import { Facts } from '../../parts/facts.js';
 import { Grid } from '../../parts/grid.js';
 import { Icon } from '../../parts/icon.js';
+import { Instant } from '../../parts/instant.js';
 import { nodeFacts } from './facts.js';
 import { StreamRows } from './rows.js';
 import { Live, Section } from './section.js';
@@ -78,7 +79,7 @@ function Positions({ title, positions }) {
     ...(watermarks ? [{ title: 'watermark' }] : []),
   ];
   const rows = positions.map((position) => [
-    position.stream, position.partition, count(position.offset), ...(watermarks ? [instant(position.watermark)] : []),
+    position.stream, position.partition, count(position.offset), ...(watermarks ? [html`<${Instant} at=${position.watermark} />`] : []),
   ]);
   return html`<${Section} title=${title}><${Grid} label=${title} heads=${heads} rows=${rows} /><//>`;
 }

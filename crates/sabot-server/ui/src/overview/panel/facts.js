@@ -1,5 +1,7 @@
 /** @file The facts every node of the graph has. */
-import { count, instant, rate, seconds } from '../../base/format.js';
+import { count, rate, seconds } from '../../base/format.js';
+import { html } from '../../base/html.js';
+import { Instant } from '../../parts/instant.js';
 
 /**
  * @param {import('../../types.js').GraphNode} node
@@ -10,7 +12,7 @@ export function nodeFacts(node) {
     ['kind', node.kind],
     ['rate', rate(node.events_per_second)],
     ['events', count(node.events_total)],
-    ['watermark', node.watermark ? instant(node.watermark) : null],
+    ['watermark', node.watermark ? html`<${Instant} at=${node.watermark} />` : null],
     ['watermark lag', typeof node.watermark_lag_seconds === 'number' ? seconds(node.watermark_lag_seconds) : null],
     ['late', count(node.late_total)],
     ['errors', count(node.errors_total)],
