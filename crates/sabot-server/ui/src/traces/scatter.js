@@ -1,12 +1,12 @@
 /** @file The traces found as dots: when they started, how long they took (logarithmic), which failed. */
 import { html } from '../base/html.js';
-import { millis } from '../base/format.js';
+import { count, millis } from '../base/format.js';
 import { navigate, tracePath } from '../base/router.js';
-import { clock } from '../base/time.js';
+import { clockLabels, instant } from '../base/time.js';
 import { useSize } from '../parts/size.js';
 
-const HEIGHT = 120;
-const PAD = { left: 58, right: 14, top: 10, bottom: 22 };
+const HEIGHT = 126;
+const PAD = { left: 58, right: 14, top: 10, bottom: 28 };
 const LEAST_MS = 0.001;
 
 /** @typedef {import('../types.js').TraceSummary} TraceSummary */
@@ -30,14 +30,15 @@ function Dots({ traces, width }) {
   return html`<svg width=${width} height=${HEIGHT} aria-hidden="true">
     ${place.decades.map((ms) => html`<g key=${ms} class="scatter-grid">
       <line x1=${PAD.left} x2=${width - PAD.right} y1=${place.y(ms)} y2=${place.y(ms)} />
-      <text x=${PAD.left - 8} y=${place.y(ms) + 4} text-anchor="end">${millis(ms)}</text>
+      <text x=${PAD.left - 8} y=${place.y(ms) + 4} text-anchor="end">${decade(ms)}</text>
     </g>`)}
-    ${place.instants.map((at) => html`
-      <text key=${at} class="scatter-time" x=${place.x(at)} y=${HEIGHT - 6} text-anchor="middle">${clock(at)}</text>`)}
+    <text x=${PAD.left - 8} y=${HEIGHT - 6} text-anchor="end">UTC</text>
+    ${place.times.map(({ at, label, anchor }) => html`
+      <text key=${at} class="scatter-time" x=${place.x(at)} y=${HEIGHT - 6} text-anchor=${anchor}>${label}</text>`)}
     ${ordered.map((trace) => html`<circle key=${trace.trace_id} class=${trace.errors > 0 ? 'failed' : ''}
       cx=${place.x(Date.parse(trace.started_at))} cy=${place.y(trace.duration_ms)} r=${3 + 4 * Math.sqrt(trace.spans / spans)}
       onClick=${() => navigate(tracePath(trace.trace_id))}>
-      <title>${`${trace.root_operation ?? 'root span missing'}, ${millis(trace.duration_ms)}${trace.errors > 0 ? ', failed' : ''}`}</title>
+      <title>${`${trace.root_operation ?? 'root span missing'}, ${millis(trace.duration_ms)}${trace.errors > 0 ? ', failed' : ''}, ${instant(trace.started_at)}`}</title>
     </circle>`)}
   </svg>`;
 }
@@ -57,11 +58,29 @@ function scales(traces, width) {
   const step = Math.max(1, Math.ceil((high - low) / 4));
   return {
     decades: Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, index) => 10 ** (low + index * step)),
-    instants: [0.04, 0.5, 0.96].map((share) => first + share * range),
+    times: timeLabels(first, range),
     x: (/** @type {number} */ at) => PAD.left + 12 + ((at - first) / range) * inner,
     y: (/** @type {number} */ ms) => {
       const share = (Math.log10(Math.max(LEAST_MS, ms)) - low) / (high - low);
       return HEIGHT - PAD.bottom - share * (HEIGHT - PAD.top - PAD.bottom);
     },
   };
+}
+
+/** A power of ten as one unit: `100 s` and not `1 min 40 s`, which has no room and hides that the axis is logarithmic. @param {number} ms */
+function decade(ms) {
+  return ms >= 1000 ? `${count(ms / 1000)} s` : millis(ms);
+}
+
+/**
+ * The start, the middle and the end, each label within the plot; one that says what the one before says is left out.
+ * @param {number} first ms since 1970
+ * @param {number} range ms
+ */
+function timeLabels(first, range) {
+  const ats = [first, first + range / 2, first + range];
+  const labels = clockLabels(ats);
+  const anchors = ['start', 'middle', 'end'];
+  const times = ats.map((at, index) => ({ at, label: labels[index], anchor: anchors[index] }));
+  return times.filter(({ label }, index) => label !== labels[index - 1]);
 }
