@@ -74,6 +74,14 @@ test('every known edge gets a curve, and cards do not overlap', () => {
   }
 });
 
+test('cards grow with their names while there is room', () => {
+  const widthIn = (/** @type {number} */ room) => layOut(['a', 'b', 'c'], linksOf('a>b b>c'), room, 220).cardWidth;
+  assert.deepEqual([2000, 760, 300, 0].map(widthIn), [220, 207, CARD.width, CARD.width]);
+  assert.equal(layOut(['a'], [], 2000, 10).cardWidth, CARD.width);
+  const wide = layOut(['a', 'b', 'c'], linksOf('a>b b>c'), 760, 220);
+  assert.ok(wide.width <= 760);
+});
+
 test('no nodes is no drawing', () => {
   assert.equal(layOut([], [], 500).places.size, 0);
 });

@@ -4,8 +4,8 @@ const FONT = '600 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
 /** @type {CanvasRenderingContext2D | null} */
 let pen = null;
 
-/** @param {string} text */
-function widthOf(text) {
+/** In pixels. @param {string} text */
+export function widthOf(text) {
   if (!pen) {
     pen = document.createElement('canvas').getContext('2d');
     if (pen) pen.font = FONT;

@@ -3,8 +3,9 @@ import { useEffect, useMemo } from '../../../vendor/preact-hooks.js';
 import { html } from '../../base/html.js';
 import { Icon } from '../../parts/icon.js';
 import { Empty } from '../../parts/notice.js';
+import { Scroller } from '../../parts/scroller.js';
 import { useSize } from '../../parts/size.js';
-import { Card } from './card.js';
+import { Card, wishedWidth } from './card.js';
 import { Edge, EdgeLabel } from './edge.js';
 import { edgeKey, layOut } from './layout.js';
 
@@ -20,16 +21,16 @@ export function Graph({ graph, selected, still, onOpen }) {
   }, [selected, width]);
   const { nodes, edges } = graph;
   const topology = JSON.stringify([nodes.map((node) => node.id), edges.map((edge) => [edge.from, edge.to])]);
-  const layout = useMemo(() => layOut(nodes.map((node) => node.id), edges, width), [topology, width]);
+  const wished = useMemo(() => Math.max(0, ...nodes.map(wishedWidth)), [topology]);
+  const layout = useMemo(() => layOut(nodes.map((node) => node.id), edges, width, wished), [topology, width, wished]);
   const scale = width === 0 ? 1 : Math.min(1, Math.max(LEAST_SCALE, width / layout.width));
-  return html`<div class=${`graph ${still ? 'still' : ''}`} tabindex=${layout.width * scale > width ? 0 : undefined}
-    role="group" aria-label="Graph of sources, streams, agents, tables and sinks">
+  return html`<${Scroller} class=${`graph ${still ? 'still' : ''}`} role="group" label="Graph of sources, streams, agents, tables and sinks">
     <div ref=${ref}></div>
     ${nodes.length === 0
       ? html`<${Empty} title="No streams or agents yet">Put an agent's YAML into the project's <code>agents/</code> directory,
         or deploy it: <code>sabot agents deploy --file my-agent.yaml</code>.<//>`
       : html`<${Drawing} ...${{ nodes, edges, layout, scale, selected, onOpen }} />`}
-  </div>`;
+  <//>`;
 }
 
 /**
@@ -55,7 +56,7 @@ function Drawing({ nodes, edges, layout, scale, selected, onOpen }) {
     ${drawn.map(({ key, label, perSecond, dim }) => html`<${EdgeLabel} key=${`label ${key}`} ...${{ ...label, perSecond, dim }} />`)}
     ${nodes.map((node) => {
       const { x, y } = layout.places.get(node.id) ?? { x: 0, y: 0 };
-      return html`<${Card} key=${node.id} ...${{ node, x, y, onOpen, selected: node.id === selected }}><${Icon} name=${node.kind} /><//>`;
+      return html`<${Card} key=${node.id} ...${{ node, x, y, width: layout.cardWidth, onOpen, selected: node.id === selected }}><${Icon} name=${node.kind} /><//>`;
     })}
   </svg>`;
 }

@@ -12,7 +12,7 @@ const OUTLINES = {
   agent: (w, h) => `M9 0H${w - 9}Q${w} 0 ${w} 9V${h - 9}Q${w} ${h} ${w - 9} ${h}H9Q0 ${h} 0 ${h - 9}V9Q0 0 9 0Z`,
 };
 
-/** @param {string} kind */
-export function outline(kind) {
-  return (OUTLINES[kind] ?? OUTLINES.agent)?.(CARD.width, CARD.height) ?? '';
+/** @param {string} kind @param {number} width */
+export function outline(kind, width) {
+  return (OUTLINES[kind] ?? OUTLINES.agent)?.(width, CARD.height) ?? '';
 }
