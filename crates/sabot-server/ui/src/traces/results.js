@@ -41,8 +41,8 @@ function ResultRow({ trace, slowest, now }) {
     <td class="trace-started" title=${`${instant(trace.started_at)}\n${localInstant(trace.started_at)}`}>${ago(trace.started_at, now)}</td>
     <td class="trace-duration"><span>${millis(trace.duration_ms)}</span>
       <span class="bar" aria-hidden="true"><span style=${{ width: `${share}%` }}></span></span></td>
-    <td class="num trace-spans" data-unit="spans">${count(trace.spans)}</td>
-    <td class="num trace-errors" aria-label=${plural(trace.errors, 'error')}>${failed ? count(trace.errors) : ''}</td>
+    <td class="num trace-spans" data-unit=${trace.spans === 1 ? 'span' : 'spans'}>${count(trace.spans)}</td>
+    <td class="num trace-errors" data-unit=${trace.errors === 1 ? 'error' : 'errors'} aria-label=${plural(trace.errors, 'error')}>${failed ? count(trace.errors) : ''}</td>
     <td class="trace-reason">${trace.keep_reason ?? ''}</td>
   </tr>`;
 }
