@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findSpans, nextOf } from '../src/trace/find.js';
 import { ancestors, buildTree, visibleSpans } from '../src/trace/model.js';
+import { noteOf } from '../src/trace/note.js';
 import { position, tickLabel, ticks } from '../src/trace/ruler.js';
 
 const START = 1_700_000_000_000_000_000n;
@@ -79,6 +80,18 @@ test('search looks at names, attributes and messages', () => {
     span('c', 'a', 2, { status: 'error', status_message: 'disk full' }),
   );
   assert.deepEqual(['commit', 'sabot.rows=12', 'DISK error', '["x"]', 'nothing', ' '].map((query) => findSpans(spans, query)), [[0], [1], [2], [1], [], []]);
+});
+
+test('a span of a window says which, and its rows', () => {
+  const note = (/** @type {Record<string, unknown> | null} */ attributes) => noteOf(span('a', null, 0, { attributes }));
+  assert.equal(note({ 'sabot.window_start': '2013-12-24T12:00:00Z', 'sabot.rows_out': 21 }), '2013-12-24 12:00Z · 21 rows');
+  assert.equal(note({ 'sabot.window_start': '2013-12-24T12:00:30Z' }), '2013-12-24 12:00:30Z');
+  assert.deepEqual([note({ 'sabot.rows_out': 21 }), note({ 'sabot.window_start': 7 }), note({}), note(null)], ['', '', '', '']);
+});
+
+test('a window is found by the time its row shows', () => {
+  const { spans } = tree(span('a', null, 0), span('b', 'a', 1, { attributes: { 'sabot.window_start': '2013-12-24T12:00:00Z' } }));
+  assert.deepEqual(findSpans(spans, '2013-12-24 12:00Z'), [1]);
 });
 
 test('next and previous go round', () => {

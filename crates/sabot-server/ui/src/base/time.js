@@ -14,10 +14,10 @@ export function instant(at) {
   return date ? `${dayAndTime(date).replace(/\.\d+$/, '')} UTC` : UNKNOWN;
 }
 
-/** Without the zeros it ends with, but to the minute: 2013-12-30 23:00 UTC. @param {At} at */
+/** Without the zeros it ends with, but to the minute, for narrow places: 2013-12-30 23:00Z. @param {At} at */
 export function shortInstant(at) {
   const date = dateOf(at);
-  return date ? `${dayAndTime(date).replace(/(:00)?\.000$/, '')} UTC` : UNKNOWN;
+  return date ? `${dayAndTime(date).replace(/(:00)?\.000$/, '')}Z` : UNKNOWN;
 }
 
 /** The time of day: 23:00:00 UTC. @param {At} at */

@@ -1,5 +1,6 @@
 /** @file Searching the spans of one trace, by everything a span says. */
 import { cell } from '../base/format.js';
+import { noteOf } from './note.js';
 
 /** @typedef {import('./model.js').TreeSpan} TreeSpan */
 
@@ -13,7 +14,7 @@ function textOf(span) {
   const { name, service, span_id, kind, status, status_message, attributes, events } = span.span;
   const pairs = Object.entries(attributes ?? {}).map(([key, value]) => `${key}=${cell(value)}`);
   const happened = (events ?? []).map((event) => event.name);
-  const text = [name, service, span_id, kind, status, status_message ?? '', ...pairs, ...happened].join('\n').toLowerCase();
+  const text = [name, noteOf(span.span), service, span_id, kind, status, status_message ?? '', ...pairs, ...happened].join('\n').toLowerCase();
   texts.set(span, text);
   return text;
 }

@@ -3,6 +3,7 @@ import { html } from '../base/html.js';
 import { nanos, plural } from '../base/format.js';
 import { Icon } from '../parts/icon.js';
 import { since } from './model.js';
+import { noteOf } from './note.js';
 import { position } from './ruler.js';
 
 const MAX_INDENT = 16;
@@ -27,6 +28,7 @@ const MAX_MARKS = 20;
 /** @param {RowProps} props */
 export function SpanRow({ item, top, window, origin, selected, collapsed, matches, onSelect, onToggle }) {
   const { span, index, depth, size, place, siblings, failed, failedBelow, colour } = item;
+  const note = noteOf(span);
   const classes = ['span-row', `svc-${colour}`];
   if (selected) classes.push('selected');
   if (failed) classes.push('failed');
@@ -48,6 +50,7 @@ export function SpanRow({ item, top, window, origin, selected, collapsed, matche
       <span class="span-service-mark"></span>
       ${failed && html`<${Icon} name="error" class="span-failed" />`}
       <span class="span-operation">${span.name}</span>
+      ${note && html`<span class="span-note" title=${note}>${note}</span>`}
       <span class="span-service">${span.service}</span>
       ${collapsed && html`<span class="span-more">+${size - 1}
         ${failedBelow > 0 && html`<span class="failed-text"> ${failedBelow} failed</span>`}</span>`}
@@ -63,7 +66,7 @@ export function rowId(index) {
 
 /** @param {TreeSpan} item */
 function describe({ span, durationNs, failed, size }) {
-  const facts = [span.name, span.service, nanos(durationNs)];
+  const facts = [span.name, noteOf(span), span.service, nanos(durationNs)].filter(Boolean);
   if (failed) facts.push('failed');
   if (size > 1) facts.push(`${plural(size - 1, 'span')} below`);
   return facts.join(', ');
