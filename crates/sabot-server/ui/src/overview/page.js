@@ -13,6 +13,7 @@ import { Legend } from './graph/legend.js';
 import { GROWING } from './history.js';
 import { Panel } from './panel/panel.js';
 import { toSeries } from './series.js';
+import { isUncounted } from './stored.js';
 import { Strip } from './strip.js';
 import { Tiles } from './tiles.js';
 
@@ -38,7 +39,7 @@ export function OverviewPage({ query }) {
     <${Connection} polled=${polled} />
     <div class=${`overview ${open ? 'with-panel' : ''} ${error ? 'stale' : ''}`}>
       <div class="overview-main">
-        <${Strip} status=${data.status} />
+        <${Strip} status=${data.status} uncounted=${isUncounted(data)} />
         <${Figures} overview=${data}>
           <section class="card" aria-labelledby="graph-title">
             <div class="card-head"><h2 id="graph-title">Flow</h2><${Legend} nodes=${data.graph.nodes} /></div>
@@ -55,7 +56,7 @@ export function OverviewPage({ query }) {
 function Figures({ overview, children }) {
   const series = useMemo(() => toSeries(overview.history), [overview.history]);
   return html`
-    <${Tiles} status=${overview.status} series=${series} />
+    <${Tiles} overview=${overview} series=${series} />
     ${children}
     <div class="charts">
       <${Chart} title="Throughput (events/s)" times=${series.times} values=${series.rate} format=${compact} colour="--accent" />

@@ -6,8 +6,8 @@ import { instant, localInstant } from '../base/time.js';
 import { Badge } from '../parts/badge.js';
 import { Icon } from '../parts/icon.js';
 
-/** @param {{status: import('../types.js').Status}} props */
-export function Strip({ status }) {
+/** @param {{status: import('../types.js').Status, uncounted: boolean}} props `uncounted`: there is more than this server counted */
+export function Strip({ status, uncounted }) {
   const components = status.components ?? [];
   const unwell = components.filter((component) => isAlarm(component.status));
   return html`
@@ -20,7 +20,8 @@ export function Strip({ status }) {
         ${components.length > 0 && html`<div><dt>parts</dt><dd title=${components.map((one) => `${one.name}: ${wordOf(one.status)}`).join('\n')}>
           ${unwell.length === 0 ? `all ${components.length} well` : `${unwell.length} of ${components.length} unwell`}</dd></div>`}
       </dl>
-      ${status.finished && html`<p class="strip-note">Every source has been read to its end.</p>`}
+      ${status.finished && html`<p class="strip-note">Every source has been read to its end.
+        ${uncounted && ' Events, late and errors are counted since this server started.'}</p>`}
     </section>
     ${unwell.length > 0 && html`<section class="unwell" aria-label=${plural(unwell.length, 'part')}>
       <${Icon} name="error" />

@@ -3,10 +3,12 @@ import { html } from '../base/html.js';
 import { bytes, compact, count, percent, rate, seconds } from '../base/format.js';
 import { highest, Sparkline } from '../parts/sparkline.js';
 import { growth, recentSum, totalsFromRates } from './series.js';
+import { isUncounted, storedRows } from './stored.js';
 
 const MINUTE = 60;
+const SINCE_START = 'since this server started';
 
-/** @typedef {import('../types.js').Status} Status */
+/** @typedef {import('../types.js').Overview} Overview */
 /** @typedef {import('./series.js').Series} Series */
 /**
  * @typedef {object} Tile
@@ -19,27 +21,28 @@ const MINUTE = 60;
  */
 
 /**
- * @param {Status} status
+ * @param {Overview} overview
  * @param {Series} series
  * @returns {Tile[]}
  */
-function tiles(status, series) {
+export function tiles(overview, series) {
+  const { status } = overview;
+  const uncounted = isUncounted(overview);
   const late = growth(series.late);
   const errors = growth(series.errors);
   const lag = series.lag.at(-1) ?? null;
   return [
     {
       label: 'Throughput', value: rate(status.events_per_second), tone: '',
-      note: `peak ${rate(highest(series.rate))}`, points: series.rate,
+      note: uncounted ? SINCE_START : `peak ${rate(highest(series.rate))}`, points: series.rate,
     },
     {
-      label: 'Events', value: compact(status.events_total), tone: '', rising: true,
-      note: status.lag_events > 0 ? `${compact(status.lag_events)} not read yet` : `${count(status.events_total)} in all`,
+      label: 'Events', value: compact(status.events_total), tone: '', rising: true, note: eventsNote(overview),
       points: totalsFromRates(status.events_total, series.times, series.rate),
     },
     {
       label: 'Watermark lag', value: seconds(lag), tone: '',
-      note: lag === null ? 'no watermark yet' : 'behind the newest event', points: series.lag,
+      note: lag !== null ? 'behind the newest event' : uncounted ? SINCE_START : 'no watermark yet', points: series.lag,
     },
     {
       label: 'Late', value: compact(status.late_total), tone: status.late_total > 0 ? 'warn' : '',
@@ -56,19 +59,26 @@ function tiles(status, series) {
   ];
 }
 
+/** @param {Overview} overview */
+function eventsNote({ status, graph }) {
+  if (status.lag_events > 0) return `${compact(status.lag_events)} not read yet`;
+  if (isUncounted({ status, graph })) return `${count(storedRows(graph))} rows in streams`;
+  return `${count(status.events_total)} since start`;
+}
+
 /** @param {import('./series.js').Column} column one sample a second */
 function lastMinute(column) {
   const sum = recentSum(column, MINUTE);
   return sum === 0 ? 'none in the last minute' : `${compact(sum)} in the last minute`;
 }
 
-/** @param {{status: Status, series: Series}} props */
-export function Tiles({ status, series }) {
-  return html`<section class="tiles" aria-label="Key figures">${tiles(status, series).map((tile) => html`
+/** @param {{overview: Overview, series: Series}} props */
+export function Tiles({ overview, series }) {
+  return html`<section class="tiles" aria-label="Key figures">${tiles(overview, series).map((tile) => html`
     <div class=${`card tile ${tile.tone && `tile-${tile.tone}`}`} key=${tile.label}>
       <h2 class="tile-label">${tile.label}</h2>
       <p class="tile-value">${tile.value}</p>
-      <p class="tile-note">${tile.note}</p>
+      <p class="tile-note" title=${tile.note}>${tile.note}</p>
       <${Sparkline} points=${tile.points} fromZero=${!tile.rising} />
     </div>`)}
   </section>`;

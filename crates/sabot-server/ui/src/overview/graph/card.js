@@ -3,6 +3,7 @@ import { html } from '../../base/html.js';
 import { compact, rate, seconds } from '../../base/format.js';
 import { isAlarm, toneOf, wordOf } from '../../base/status.js';
 import { Icon } from '../../parts/icon.js';
+import { eventsLabel } from '../stored.js';
 import { fitText, widthOf } from './fit-text.js';
 import { CARD } from './layout.js';
 import { outline } from './shape.js';
@@ -69,7 +70,7 @@ function shortName(node) {
 
 /** @param {GraphNode} node */
 function describe(node) {
-  const facts = [`${node.kind} ${node.name}`, wordOf(node.status), rate(node.events_per_second), `${compact(node.events_total)} events`];
+  const facts = [`${node.kind} ${node.name}`, wordOf(node.status), rate(node.events_per_second), `${compact(node.events_total)} ${eventsLabel(node.kind)}`];
   if (typeof node.watermark_lag_seconds === 'number') facts.push(`watermark ${seconds(node.watermark_lag_seconds)} behind`);
   if (node.late_total > 0) facts.push(`${compact(node.late_total)} late`);
   if (node.errors_total > 0) facts.push(`${compact(node.errors_total)} errors`);

@@ -2,6 +2,7 @@
 import { count, rate, seconds } from '../../base/format.js';
 import { html } from '../../base/html.js';
 import { Instant } from '../../parts/instant.js';
+import { eventsLabel } from '../stored.js';
 
 /**
  * @param {import('../../types.js').GraphNode} node
@@ -11,7 +12,7 @@ export function nodeFacts(node) {
   return [
     ['kind', node.kind],
     ['rate', rate(node.events_per_second)],
-    ['events', count(node.events_total)],
+    [eventsLabel(node.kind), count(node.events_total)],
     ['watermark', node.watermark ? html`<${Instant} at=${node.watermark} />` : null],
     ['watermark lag', typeof node.watermark_lag_seconds === 'number' ? seconds(node.watermark_lag_seconds) : null],
     ['late', count(node.late_total)],
