@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 
+mod message;
+
 /// An SQL text or its execution failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -47,57 +49,35 @@ impl SqlError {
         Self::Unsupported { construct: construct.into(), instead: instead.into() }
     }
 
+    /// A text that cannot be planned, whatever its place.
+    pub(crate) fn unplannable(message: impl Into<String>) -> Self {
+        Self::Plan { message: message.into(), at: None }
+    }
+
     /// An error of planning, with its place when DataFusion knows it.
     pub(crate) fn planning(error: &DataFusionError) -> Self {
+        if let Some((message, at)) = message::of_parser(error) {
+            return Self::Plan { message, at };
+        }
         let at = error.diagnostic().and_then(|d| d.span).map(|span| (span.start.line, span.start.column));
-        Self::Plan { message: plain_message(error), at }
+        Self::Plan { message: message::plain(error), at }
+    }
+
+    /// The same for a text that nobody wrote as it is: a place in it would mislead.
+    pub(crate) fn without_place(self) -> Self {
+        match self {
+            Self::Plan { message, .. } => Self::Plan { message, at: None },
+            other => other,
+        }
     }
 
     /// An error of evaluation.
     pub(crate) fn evaluating(error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(what) => {
-                Self::Limit(format!("the query needs more memory than it may use: {}", first_line(what)))
+                Self::Limit(format!("the query needs more memory than it may use: {}", message::first_line(what)))
             }
-            _ => Self::Evaluate(plain_message(error)),
+            _ => Self::Evaluate(message::plain(error)),
         }
-    }
-}
-
-/// DataFusion's message without its class prefix and backtrace hint.
-fn plain_message(error: &DataFusionError) -> String {
-    let text = error.strip_backtrace();
-    let known = [
-        "Error during planning: ",
-        "Schema error: ",
-        "SQL error: ",
-        "This feature is not implemented: ",
-        "Execution error: ",
-        "type_coercion\ncaused by\n",
-    ];
-    let mut message = text.as_str();
-    while let Some(rest) = known.iter().find_map(|prefix| message.strip_prefix(prefix)) {
-        message = rest;
-    }
-    lowercase_first(
-        &message
-            .trim_end_matches('.')
-            .replace(".\nValid fields are", "; the columns are")
-            .replace(". Did you mean", "; did you mean"),
-    )
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or(text)
-}
-
-/// Our messages start in lower case; an acronym or name in capitals stays as it is.
-fn lowercase_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
     }
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, NegativeExpr};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
@@ -28,7 +29,8 @@ impl Expr {
         Self { inner: checked(inner) }
     }
 
-    pub(crate) fn compile(expr: &datafusion::logical_expr::Expr, schema: &DFSchema) -> Result<Self, SqlError> {
+    pub(crate) fn compile(expr: &LogicalExpr, schema: &DFSchema) -> Result<Self, SqlError> {
+        refuse_subqueries(expr)?;
         create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
             .map(Self::new)
             .map_err(|error| SqlError::planning(&error))
@@ -68,6 +70,18 @@ impl Expr {
             return Ok(truth.clone());
         }
         Ok(arrow::compute::prep_null_mask_filter(truth))
+    }
+}
+
+/// They would be planned as queries of their own, which agents do not run.
+fn refuse_subqueries(expr: &LogicalExpr) -> Result<(), SqlError> {
+    let is_subquery = |part: &LogicalExpr| {
+        Ok(matches!(part, LogicalExpr::InSubquery(_) | LogicalExpr::Exists(_) | LogicalExpr::ScalarSubquery(_)))
+    };
+    match expr.exists(is_subquery) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(SqlError::unsupported("a subquery in an expression", "join a table instead")),
+        Err(error) => Err(SqlError::planning(&error)),
     }
 }
 

@@ -73,8 +73,8 @@ impl Planner {
         check_depth(&sql)?;
         on_deep_stack(|| {
             // Nothing that removes columns: their numbers must stay those of the batch.
-            let plan = Self::new(vec![relation]).logical_plan(&sql, vec![Arc::new(SimplifyExpressions::new())])?;
-            lower::to_batch_aggregation(&plan)
+            let plan = Self::new(vec![relation]).logical_plan(&sql, vec![Arc::new(SimplifyExpressions::new())]);
+            plan.and_then(|plan| lower::to_batch_aggregation(&plan)).map_err(SqlError::without_place)
         })
     }
 
@@ -112,9 +112,17 @@ impl Planner {
     }
 
     fn unknown(&self, name: &str) -> SqlError {
+        if is_of_catalog(name) {
+            return SqlError::unsupported("SHOW and information_schema", "write one SELECT over a stream");
+        }
         let near = suggest::hint(name, self.relations.iter().map(Relation::name));
-        SqlError::Plan { message: format!("stream or table \"{name}\" does not exist{near}"), at: None }
+        SqlError::unplannable(format!("stream or table \"{name}\" does not exist{near}"))
     }
+}
+
+/// Whether a name is of the catalog that DataFusion reads for SHOW.
+pub(crate) fn is_of_catalog(name: &str) -> bool {
+    name.starts_with("information_schema.")
 }
 
 /// Refuses SQL that would go too deep, as the parser of queries reads it.

@@ -20,12 +20,14 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as Parsed;
 use futures::StreamExt;
 use sabot_common::suggest;
 
 use crate::SqlError;
 use crate::bounded::check_constants;
-use crate::planner::{check_depth, dotted, register_as, session_config, with_functions};
+use crate::planner::{check_depth, dotted, is_of_catalog, register_as, session_config, with_functions};
 
 mod condition;
 mod parquet;
@@ -35,6 +37,11 @@ pub use condition::check_condition;
 
 /// How much more than their memory queries may spill: a disk they fill would stop agents.
 const SPILL_SHARE: u64 = 8;
+const ONLY_READS: &str = "a query only reads: write one SELECT; streams and tables are declared in a project's files";
+const NO_TUMBLE: &str = "TUMBLE is for agents; in a query bin the time, as in SELECT date_bin(INTERVAL '1 hour', time_column) \
+                         AS hour, count(*) FROM stream_name GROUP BY hour";
+const NO_CATALOG: &str = "queries have neither SHOW nor information_schema; `sabot streams list` and `sabot tables list` tell \
+                          what there is, and DESCRIBE which columns a stream or table has";
 
 /// What a query may read, by name.
 pub trait Relations: Send + Sync {
@@ -185,6 +192,9 @@ impl QueryEngine {
         let context = SessionContext::new_with_state(with_functions(session));
         let state = context.state();
         let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
+        if !only_reads(&statement) {
+            return Err(SqlError::unplannable(ONLY_READS));
+        }
         for reference in state.resolve_table_references(&statement).map_err(planning)? {
             let name = dotted(&reference);
             let source = self.relations.resolve(&name).ok_or_else(|| self.unknown(&name))?;
@@ -192,7 +202,7 @@ impl QueryEngine {
         }
         let plan = state.statement_to_plan(statement).await.map_err(planning)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(planning)?;
+        read_only.verify_plan(&plan).map_err(|_changes_something| SqlError::unplannable(ONLY_READS))?;
         let frame = context.execute_logical_plan(plan).await.map_err(planning)?;
         self.feed(frame, max_rows, sink).await
     }
@@ -225,9 +235,27 @@ impl QueryEngine {
     }
 
     fn unknown(&self, name: &str) -> SqlError {
+        if name.eq_ignore_ascii_case("tumble") {
+            return SqlError::unplannable(NO_TUMBLE);
+        }
+        if is_of_catalog(name) {
+            return SqlError::unplannable(NO_CATALOG);
+        }
         let names = self.relations.names();
         let near = suggest::hint(name, names.iter().map(String::as_str));
-        SqlError::Plan { message: format!("stream or table \"{name}\" does not exist{near}"), at: None }
+        SqlError::unplannable(format!("stream or table \"{name}\" does not exist{near}"))
+    }
+}
+
+/// Whether a statement is one that only reads, by its kind. What is inside is for the plan to tell.
+fn only_reads(statement: &Statement) -> bool {
+    match statement {
+        Statement::Explain(_) => true,
+        Statement::Statement(parsed) => match parsed.as_ref() {
+            Parsed::Query(_) | Parsed::ExplainTable { .. } => true,
+            other => other.to_string().starts_with("SHOW "),
+        },
+        _ => false,
     }
 }
 

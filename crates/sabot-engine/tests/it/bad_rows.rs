@@ -80,8 +80,8 @@ fn an_expression_that_fails_for_a_row_costs_that_row() {
         expect![[r#"
         {"a":"6","b":2,"half":3,"safe":true}
         {"a":"8","b":4,"half":2,"safe":false}
-        dead 3: "derive: half: arrow error: Divide by zero error" | "5,0"
-        dead 4: "derive: half: arrow error: Cast error: Cannot cast string 'x7' to value of Int64 type" | "x7,1"
+        dead 3: "derive: half: divide by zero error" | "5,0"
+        dead 4: "derive: half: cannot cast string 'x7' to value of Int64 type" | "x7,1"
     "#]],
     );
     check(
@@ -90,7 +90,7 @@ fn an_expression_that_fails_for_a_row_costs_that_row() {
         &format!("{more}, on_error: fail"),
         derive,
         expect![[r#"
-        failed: stream "s": DIR/s.csv:3: derive: half: arrow error: Divide by zero error; set on_error to skip or dead_letter, or mend the row and start afresh with --fresh
+        failed: stream "s": DIR/s.csv:3: derive: half: divide by zero error; set on_error to skip or dead_letter, or mend the row and start afresh with --fresh
     "#]],
     );
     let skipped = project("s.csv", csv, &format!("{more}, on_error: skip"), derive);
