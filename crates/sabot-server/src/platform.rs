@@ -16,6 +16,7 @@ use sabot_store::{Disk, Store, StreamKind, StreamSpec, Table};
 use sabot_telemetry::{Registry, Spans};
 
 mod agents;
+mod away;
 mod catalog;
 mod declare;
 mod graph;

@@ -65,6 +65,8 @@ pub struct Started {
     pub workers: usize,
     /// Everything was finished and committed by an earlier run.
     pub finished_before: bool,
+    /// What is not as the user may think.
+    pub warnings: Vec<String>,
 }
 
 /// How far processing is, for a progress display.
@@ -167,7 +169,7 @@ impl Server {
             project: project_name(&project),
         };
         platform.declare(&project).map_err(ServerError::bad_input)?;
-        platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?;
+        let warnings = platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?;
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;
@@ -175,8 +177,9 @@ impl Server {
         background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));
         background.spawn(serve(listener, api::router(api, serving(options, bound)), closed));
+        let described = described(&platform);
         let started =
-            Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, ..described(&platform) };
+            Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, warnings, ..described };
         let started_at = clock.monotonic();
         let span_writer = Some(span_writer);
         let server = Self {
@@ -292,6 +295,7 @@ fn described(platform: &Platform) -> Started {
         agents: platform.inspect(|_, agents| agents.len()),
         workers: platform.worker_threads(),
         finished_before: false,
+        warnings: Vec::new(),
     }
 }
 

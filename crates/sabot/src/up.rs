@@ -50,6 +50,11 @@ impl<'a> Reporter<'a> {
         self.progress.suspend(|| self.printer.note(message));
     }
 
+    /// Says something that deserves attention.
+    pub(crate) fn warn(&self, message: &str) {
+        self.progress.suspend(|| self.printer.warn(message));
+    }
+
     /// Shows how far processing is; to be called often, it paces itself.
     pub(crate) fn progress(&mut self, snapshot: &Snapshot) {
         if let Some(line) = self.progress.update(snapshot) {
@@ -163,6 +168,7 @@ fn announce(started: &Started, reporter: &Reporter<'_>) {
     ));
     let what = if started.with_ui { "pages and API" } else { "API" };
     reporter.say(&format!("{what} at http://{address}"));
+    started.warnings.iter().for_each(|warning| reporter.warn(warning));
     if started.finished_before {
         reporter.say("this run is finished: every source was read to its end and everything is committed");
         reporter.say("hint: add --fresh to start over; what is there can be queried until you press Ctrl-C");

@@ -60,22 +60,15 @@ pub(crate) struct OutputColumn {
 impl Platform {
     /// Brings the project's agents, and those deployed by hand earlier, to life. One of the project that does not plan is
     /// an error, for a start that should fail before it serves; one deployed by hand that does not plan any more is
-    /// listed as failed, so that it can be mended or deleted.
-    pub(crate) fn deploy_project(self: &Arc<Self>, agents: &[AgentConfig]) -> Result<(), PlatformError> {
+    /// listed as failed, so that it can be mended or deleted. Gives back what a user should know.
+    pub(crate) fn deploy_project(self: &Arc<Self>, agents: &[AgentConfig]) -> Result<Vec<String>, PlatformError> {
         let mut waiting: Vec<AgentRow> = Vec::new();
         for config in agents {
             waiting.push(self.next_row(config.clone(), Origin::Project)?);
         }
-        let in_project = |row: &AgentRow| agents.iter().any(|agent| agent.name == row.config.name);
-        for row in self.agent_rows()? {
-            match row.origin {
-                Origin::Deployed if !in_project(&row) => waiting.push(row),
-                // Its file is gone from the project, so it is gone too.
-                Origin::Project if !in_project(&row) => self.forget(row.config.name.as_str())?,
-                Origin::Deployed | Origin::Project => {}
-            }
-        }
-        for row in self.bring_up(waiting)? {
+        let (beside, mut warnings) = self.rows_beside(agents)?;
+        waiting.extend(beside);
+        for row in self.bring_up(waiting, &mut warnings)? {
             let error = match self.plan(row.config.clone()) {
                 Err(error) if row.origin == Origin::Project => return Err(error.into()),
                 Err(error) => error.to_string(),
@@ -84,12 +77,16 @@ impl Platform {
             tracing::error!("{error}");
             self.list_failed(row, error);
         }
-        Ok(())
+        Ok(warnings)
     }
 
     /// Plans agents in an order in which each finds the outputs of the others it reads, and returns those that never
     /// planned.
-    fn bring_up(self: &Arc<Self>, mut waiting: Vec<AgentRow>) -> Result<Vec<AgentRow>, PlatformError> {
+    fn bring_up(
+        self: &Arc<Self>,
+        mut waiting: Vec<AgentRow>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<AgentRow>, PlatformError> {
         loop {
             let before = waiting.len();
             let mut still = Vec::new();
@@ -101,6 +98,9 @@ impl Platform {
                         {
                             self.check_roll(&old, &plan)?;
                         }
+                        let from_before = self.rows_from_before(&plan);
+                        warnings
+                            .extend(from_before.iter().map(|text| format!("agent \"{}\": {text}", row.config.name)));
                         self.install(row, plan)?;
                     }
                     Err(_) => still.push(row),
@@ -175,6 +175,7 @@ impl Platform {
         let plan = self.plan(config.clone())?;
         self.check_outputs(&plan)?;
         let mut warnings = plan.warnings();
+        warnings.extend(self.rows_from_before(&plan));
         if let Some(row) = existing.as_ref().filter(|row| row.config != config) {
             self.check_roll(row, &plan)?;
             if self.has_finished(&name) {
@@ -182,7 +183,9 @@ impl Platform {
                     .push("the agent has read its whole input; delete it and deploy it again to start over".to_owned());
             }
         }
-        let origin = existing.as_ref().map_or(Origin::Deployed, |row| row.origin);
+        // One whose file is gone from the project is deployed by hand now, or the next start would leave it out again.
+        let listed = existing.as_ref().filter(|_| self.inspect(|_, agents| agents.contains_key(&name)));
+        let origin = listed.map_or(Origin::Deployed, |row| row.origin);
         let row = AgentRow { running: true, ..self.next_row(config, origin)? };
         let changed = existing.as_ref().is_none_or(|old| old.config != row.config);
         let version = row.version;
@@ -313,10 +316,20 @@ impl Platform {
         })
     }
 
+    /// An agent that is here to be started and stopped, not one whose file is gone from the project.
+    fn listed(&self, name: &str) -> Result<AgentRow, PlatformError> {
+        let row = self.known(name)?;
+        if self.inspect(|_, agents| agents.contains_key(name)) {
+            return Ok(row);
+        }
+        let problem = "is not in the project any more; put its file back, or deploy it";
+        Err(PlatformError::Conflict(format!("agent \"{name}\" {problem}")))
+    }
+
     /// Drains an agent and keeps it stopped, also over restarts.
     pub(crate) async fn stop_agent(&self, name: &str) -> Result<JobState, PlatformError> {
         let _one_change_at_a_time = self.changes.lock().await;
-        let row = self.known(name)?;
+        let row = self.listed(name)?;
         let mut span = self.spans.start(spans::AGENT_STOP).root().start();
         span.set_attribute(attributes::AGENT, name.to_owned());
         span.set_attribute(attributes::COMPONENT, "agent-manager");
@@ -330,7 +343,7 @@ impl Platform {
     /// Starts a stopped or failed agent where its last commit left it.
     pub(crate) async fn start_stopped(self: &Arc<Self>, name: &str) -> Result<JobState, PlatformError> {
         let _one_change_at_a_time = self.changes.lock().await;
-        let row = AgentRow { running: true, ..self.known(name)? };
+        let row = AgentRow { running: true, ..self.listed(name)? };
         let state = self.inspect(|_, agents| agents.get(name).map(|agent| agent.status().0));
         match state {
             Some(JobState::Stopped | JobState::Failed) | None => {

@@ -97,8 +97,9 @@ fn a_deleted_agent_starts_over_when_it_is_deployed_again() {
         agent(function, &sql)
     };
     let rows = |name: &str| server.sql(&format!("SELECT count(*) AS n FROM \"{name}-out\""))[0]["n"].clone();
-    for version in ["count", "count"] {
-        assert_eq!(server.post("/agents", &hourly(version)).1["version"], 1);
+    for warnings in [json!([]), json!(["count-out has 2 rows from before; new ones are added"])] {
+        let deployed = server.post("/agents", &hourly("count")).1;
+        assert_eq!((&deployed["version"], &deployed["warnings"]), (&json!(1), &warnings));
         server.until_finished();
         assert_eq!(server.delete("/agents/count"), 200);
     }
@@ -198,4 +199,79 @@ fn a_fresh_start_removes_nothing_while_an_agent_does_not_plan() {
     let server = Running::try_start_with(dir, options).unwrap();
     server.until_finished();
     assert_eq!(server.get("/streams/readings")["events_total"], 100, "a fresh start reads it once");
+}
+
+#[test]
+fn an_agent_whose_file_is_gone_goes_on_where_it_was_when_the_file_is_back() {
+    let copy = agent("copy", "SELECT at, value FROM readings");
+    let newest =
+        "name: newest\nkind: stream\nsql: SELECT key, value FROM readings\noutput: { table: newest, key: key }\n";
+    let files = [
+        ("sabot.yaml", FAST),
+        ("readings.csv", &readings(500)),
+        ("agents/copy.yaml", &copy),
+        ("agents/newest.yaml", newest),
+    ];
+    let server = Running::on(&files);
+    server.until_finished();
+    assert_eq!(server.warnings, [] as [&str; 0]);
+    let dir = server.stop();
+    std::fs::remove_dir_all(dir.path().join("agents")).unwrap();
+
+    let server = Running::start(dir);
+    let gone = |name: &str| {
+        format!(
+            "agent \"{name}\" is not in the project any more; what it made and its progress stay (`sabot agents delete {name} --confirm` forgets them)"
+        )
+    };
+    assert_eq!(server.warnings, [gone("copy"), gone("newest")]);
+    assert_eq!(server.get("/agents"), json!([]));
+    assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 500);
+    assert_eq!(server.sql("SELECT count(*) AS n FROM newest")[0]["n"], 97, "its table is there");
+    let (status, refused) = server.post("/agents/copy/start", "");
+    assert_eq!(status, 409, "{refused}");
+    let dir = server.stop();
+
+    std::fs::create_dir(dir.path().join("agents")).unwrap();
+    std::fs::write(dir.path().join("agents/copy.yaml"), &copy).unwrap();
+    let server = Running::start(dir);
+    assert_eq!(server.warnings, [gone("newest")]);
+    server.until_finished();
+    assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 500, "nothing is read twice");
+    assert_eq!(server.delete("/agents/newest"), 200, "what is not listed can be forgotten");
+    let server = Running::start(server.stop());
+    assert_eq!(server.warnings, [] as [&str; 0]);
+}
+
+#[test]
+fn an_agent_under_a_new_name_tells_what_it_adds_to() {
+    let server = Running::on(&[
+        ("sabot.yaml", FAST),
+        ("readings.csv", &readings(5)),
+        ("agents/a.yaml", &agent("copy", "SELECT at, value FROM readings")),
+    ]);
+    server.until_finished();
+    let dir = server.stop();
+    let renamed = agent("copy", "SELECT at, value FROM readings").replace("name: copy", "name: again");
+    std::fs::write(dir.path().join("agents/a.yaml"), renamed).unwrap();
+    let server = Running::start(dir);
+    assert_eq!(server.warnings.last().unwrap(), "agent \"again\": copy-out has 5 rows from before; new ones are added");
+    server.until_finished();
+    assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 10);
+}
+
+#[test]
+fn an_agent_that_left_the_project_can_be_deployed_by_hand() {
+    let copy = agent("copy", "SELECT at, value FROM readings");
+    let server =
+        Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(5)), ("agents/copy.yaml", copy.as_str())]);
+    server.until_finished();
+    let dir = server.stop();
+    std::fs::remove_file(dir.path().join("agents/copy.yaml")).unwrap();
+    let server = Running::start(dir);
+    assert_eq!(server.post("/agents", &copy).0, 200);
+    let server = Running::start(server.stop());
+    assert_eq!(server.warnings, [] as [&str; 0], "it is no longer the project's");
+    assert_eq!(server.agent_status("copy"), "finished");
+    assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 5);
 }

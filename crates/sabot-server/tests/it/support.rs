@@ -24,6 +24,8 @@ pub(crate) struct Running {
     address: SocketAddr,
     runtime: Runtime,
     client: ureq::Agent,
+    /// What it said at its start.
+    pub(crate) warnings: Vec<String>,
     pub(crate) dir: TempDir,
 }
 
@@ -59,7 +61,8 @@ impl Running {
         let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..options };
         let (server, started) = runtime.block_on(Server::start(&options)).map_err(|error| error.to_string())?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Ok(Self { server: Some(server), address: started.address, runtime, client: config.into(), dir })
+        let (address, warnings) = (started.address, started.warnings);
+        Ok(Self { server: Some(server), address, runtime, client: config.into(), warnings, dir })
     }
 
     /// Why there is no server on a project, which is given back.
