@@ -8,7 +8,7 @@ mod progress;
 mod signals;
 mod summary;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ impl<'a> Reporter<'a> {
 
 /// Runs `up`: the server on this process's threads, until it is done or told to stop.
 pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, CliError> {
+    check_directory(&args, config.as_deref(), Path::new("."))?;
     let reporter = Reporter::new(printer);
     sabot_telemetry::init_logging(printer.log_filter(), reporter.log_lines())
         .map_err(|error| CliError::failed(error.to_string()))?;
@@ -92,6 +93,16 @@ pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> R
     // After a second Ctrl-C nothing is waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// Refuses to run an empty project on the data of the one that is here: it would not run that project's agents, and look
+/// as if it had nothing to do.
+fn check_directory(args: &UpArgs, config: Option<&Path>, here: &Path) -> Result<(), CliError> {
+    if args.dir.is_some() || config.is_some() || !here.join("sabot.yaml").exists() {
+        return Ok(());
+    }
+    let problem = "this directory has a sabot.yaml, and `sabot up` without DIR runs an empty project";
+    Err(CliError::usage(problem).with_hint("run `sabot up .` for the project in this directory"))
 }
 
 async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<'_>) -> Result<ExitCode, CliError> {

@@ -179,3 +179,21 @@ fn an_agent_that_failed_is_told_by_the_exit_code_after_a_signal_too() {
     assert_eq!(code, Some(1), "{rest}");
     assert!(rest.contains("agent fails: "), "{rest}");
 }
+
+#[test]
+fn a_project_in_the_working_directory_is_not_run_as_an_empty_one() {
+    let dir = project();
+    let up = || {
+        let mut command = sabot();
+        command.current_dir(dir.path()).args(["up", "--port", "0", "--exit-when-idle"]);
+        let output = command.output().expect("the binary runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    let (code, said) = up();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("sabot.yaml") && said.contains("`sabot up .`"), "{said}");
+    assert!(!dir.path().join(".sabot").exists(), "nothing is written");
+    std::fs::rename(dir.path().join("sabot.yaml"), dir.path().join("other.yaml")).expect("renamed");
+    let (code, said) = up();
+    assert_eq!(code, Some(0), "without a project here it is empty: {said}");
+}
