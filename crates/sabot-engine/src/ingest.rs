@@ -19,7 +19,8 @@ use crate::partition::KeyHash;
 use crate::sink::{StreamSink, Target};
 pub use crate::source::file::SortMemory;
 use crate::source::file::{
-    FilePosition, FileShape, FileSource, FileSourceSpec, Partitioning, Settings, Wanted, dead_schema, probe,
+    FilePosition, FileShape, FileSource, FileSourceSpec, Fingerprint, Partitioning, Settings, Wanted, dead_schema,
+    probe,
 };
 
 /// A declared stream with its columns known.
@@ -135,6 +136,12 @@ impl StreamPlan {
         fill.job(context)
     }
 
+    /// What is another than when its file was read to the end, for people; none when nothing is, or there is more to read.
+    pub fn changes_since_read(&self, store: &Store) -> Option<String> {
+        let (shape, source) = (self.shape.as_ref()?, self.config.source.as_ref()?);
+        changes_since_read(store, self.config.name.as_str(), source, shape, self.settings(source, shape))
+    }
+
     fn settings(&self, source: &FileSourceConfig, shape: &FileShape) -> Settings {
         let mut settings = file_settings(source, shape, &self.config.schema);
         settings.insert("partitions".to_owned(), self.config.partitions.to_string());
@@ -176,8 +183,7 @@ impl TablePlan {
         let owner = format!("table \"{}\"", self.config.name);
         let target = table.changelog_spec();
         let partitioning = Partitioning::Runs(1);
-        let mut settings = file_settings(source, shape, &self.config.schema);
-        settings.insert("key".to_owned(), self.config.key.columns().join(", "));
+        let settings = self.settings(source, shape);
         // How fast a run replays its streams is no matter of its tables: agents wait for them.
         let (speed, on_error) = (source.speed, self.config.on_error);
         let fill = Fill { owner, source, shape, settings, partitioning, on_error, target, speed };
@@ -185,6 +191,18 @@ impl TablePlan {
         let table = Arc::clone(table);
         job.on_commit = Some(crate::sink::apply_to(table, &context.registry));
         Ok(Some(job))
+    }
+
+    /// As [`StreamPlan::changes_since_read`].
+    pub fn changes_since_read(&self, store: &Store) -> Option<String> {
+        let (shape, source) = (self.shape.as_ref()?, self.config.source.as_ref()?);
+        changes_since_read(store, self.config.name.as_str(), source, shape, self.settings(source, shape))
+    }
+
+    fn settings(&self, source: &FileSourceConfig, shape: &FileShape) -> Settings {
+        let mut settings = file_settings(source, shape, &self.config.schema);
+        settings.insert("key".to_owned(), self.config.key.columns().join(", "));
+        settings
     }
 }
 
@@ -215,6 +233,27 @@ fn stored_position(store: &Store, agent: &str) -> Result<Option<FilePosition>, S
     };
     let extra = source_extra(&record).ok_or_else(|| unreadable("it holds no position"))?;
     serde_json::from_value(extra.clone()).map(Some).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn changes_since_read(
+    store: &Store,
+    relation: &str,
+    source: &FileSourceConfig,
+    shape: &FileShape,
+    settings: Settings,
+) -> Option<String> {
+    let agent = source_agent(relation);
+    store.last_commit(&agent).filter(|commit| commit.finished)?;
+    // Nothing depends on a position behind which nothing is read: one that cannot be read is as good as none.
+    let then = stored_position(store, &agent).ok()??.file;
+    let file = source.file.display();
+    let now = match Fingerprint::of(&shape.path, settings) {
+        Ok(now) => now,
+        Err(problem) => return Some(format!("{file} cannot be read any more: {problem}")),
+    };
+    let changes = now.changes_since(&then)?;
+    let what = if now.is_of_another_file(&then) { "has changed since it was read" } else { "was read in another way" };
+    Some(format!("{file} {what} ({changes})"))
 }
 
 fn key_partitioning(shape: &FileShape, key: &str, partitions: u32) -> Result<Partitioning, String> {

@@ -168,8 +168,8 @@ impl Server {
             started_at: clock.now(),
             project: project_name(&project),
         };
-        platform.declare(&project).map_err(ServerError::bad_input)?;
-        let warnings = platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?;
+        let mut warnings = platform.declare(&project).map_err(ServerError::bad_input)?;
+        warnings.extend(platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?);
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;

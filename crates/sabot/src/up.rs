@@ -108,7 +108,7 @@ fn check_directory(args: &UpArgs, config: Option<&Path>, here: &Path) -> Result<
 async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<'_>) -> Result<ExitCode, CliError> {
     let mut signals = Signals::listen()?;
     let (server, started, asked_to_stop) = start(options, &mut signals, &reporter).await?;
-    announce(&started, &reporter);
+    announce(&started, exit_when_idle, &reporter);
     let interrupted = match (asked_to_stop, started.finished_before && exit_when_idle) {
         (true, _) => true,
         (false, true) => false,
@@ -171,7 +171,7 @@ fn stopped_at_once() -> CliError {
 }
 
 /// Says what was started and where it is.
-fn announce(started: &Started, reporter: &Reporter<'_>) {
+fn announce(started: &Started, exit_when_idle: bool, reporter: &Reporter<'_>) {
     let Started { streams, tables, agents, workers, address, .. } = started;
     reporter.say(&format!(
         "started {streams} streams, {tables} tables, {agents} agents on {workers} workers; data in {}",
@@ -179,10 +179,13 @@ fn announce(started: &Started, reporter: &Reporter<'_>) {
     ));
     let what = if started.with_ui { "pages and API" } else { "API" };
     reporter.say(&format!("{what} at http://{address}"));
-    started.warnings.iter().for_each(|warning| reporter.warn(warning));
     if started.finished_before {
         reporter.say("this run is finished: every source was read to its end and everything is committed");
-        reporter.say("hint: add --fresh to start over; what is there can be queried until you press Ctrl-C");
+        let until = if exit_when_idle { "" } else { "; what is there can be queried until you press Ctrl-C" };
+        reporter.say(&format!("hint: add --fresh to start over{until}"));
+    }
+    for warning in &started.warnings {
+        reporter.warn(warning);
     }
 }
 

@@ -98,9 +98,7 @@ impl Platform {
                         {
                             self.check_roll(&old, &plan)?;
                         }
-                        let from_before = self.rows_from_before(&plan);
-                        warnings
-                            .extend(from_before.iter().map(|text| format!("agent \"{}\": {text}", row.config.name)));
+                        warnings.extend(self.start_warnings(&row, &plan));
                         self.install(row, plan)?;
                     }
                     Err(_) => still.push(row),
@@ -111,6 +109,20 @@ impl Platform {
                 return Ok(waiting);
             }
         }
+    }
+
+    /// What a user should know of an agent that a start brings back, or brings up.
+    fn start_warnings(&self, row: &AgentRow, plan: &AgentPlan) -> Vec<String> {
+        let name = &row.config.name;
+        let commit = self.store.last_commit(name.as_str());
+        if commit.is_some_and(|commit| commit.finished && commit.generation < row.version) {
+            let anew = match row.origin {
+                Origin::Project => "--fresh computes it anew",
+                Origin::Deployed => "delete it and deploy it again to start over",
+            };
+            return vec![format!("agent \"{name}\" has changed since it finished; its output stays as it was, {anew}")];
+        }
+        self.rows_from_before(plan).iter().map(|text| format!("agent \"{name}\": {text}")).collect()
     }
 
     fn list_failed(&self, row: AgentRow, error: String) {

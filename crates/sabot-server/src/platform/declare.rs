@@ -10,8 +10,9 @@ use sabot_runtime::JobSpec;
 use super::{Platform, SourceEntry};
 
 impl Platform {
-    /// Creates what the project declares and starts its sources. Agents follow with [`Platform::deploy_project`].
-    pub(crate) fn declare(&self, project: &Project) -> Result<(), EngineError> {
+    /// Creates what the project declares and starts its sources. Agents follow with [`Platform::deploy_project`]. Gives
+    /// back a line for each file that is not what was read.
+    pub(crate) fn declare(&self, project: &Project) -> Result<Vec<String>, EngineError> {
         let streams = project.streams.iter().map(|config| StreamPlan::new(&project.dir, config.clone()));
         let streams = streams.collect::<Result<Vec<_>, _>>()?;
         let tables = project.tables.iter().map(|config| TablePlan::new(&project.dir, config.clone()));
@@ -24,7 +25,13 @@ impl Platform {
         for plan in &streams {
             self.declare_stream(plan)?;
         }
-        Ok(())
+        let of_table =
+            |plan: &TablePlan| Some(("table", plan.config.name.clone(), plan.changes_since_read(&self.store)?));
+        let of_stream =
+            |plan: &StreamPlan| Some(("stream", plan.config.name.clone(), plan.changes_since_read(&self.store)?));
+        let changes = tables.iter().filter_map(of_table).chain(streams.iter().filter_map(of_stream));
+        let told = changes.map(|(kind, name, changes)| format!("{kind} \"{name}\": {changes}; --fresh reads it again"));
+        Ok(told.collect())
     }
 
     fn declare_stream(&self, plan: &StreamPlan) -> Result<(), EngineError> {

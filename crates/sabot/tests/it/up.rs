@@ -197,3 +197,50 @@ fn a_project_in_the_working_directory_is_not_run_as_an_empty_one() {
     let (code, said) = up();
     assert_eq!(code, Some(0), "without a project here it is empty: {said}");
 }
+
+#[test]
+fn what_has_changed_after_a_finished_run_is_told() {
+    let dir = project();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file");
+    let agent = |sql: &str| format!("name: double\nkind: stream\nsql: {sql}\noutput: {{ stream: doubled }}\n");
+    std::fs::create_dir(dir.path().join("agents")).expect("a directory");
+    let with_table = "streams:\n  - { name: n, source: { file: n.csv } }\n\
+        tables:\n  - { name: names, key: id, source: { file: names.csv } }\n";
+    write("sabot.yaml", with_table);
+    write("names.csv", "id,name\n1,one\n");
+    write("agents/double.yaml", &agent("SELECT 2 * n AS n FROM n"));
+    let up = |more: &[&str]| {
+        let mut command = sabot();
+        command.arg("up").arg(dir.path()).args(["--port", "0", "--exit-when-idle"]).args(more);
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    up(&[]);
+    let said = up(&[]);
+    assert!(!said.contains("warning"), "{said}");
+    assert!(said.contains("hint: add --fresh to start over\n"), "nothing can be queried afterwards: {said}");
+
+    write("n.csv", "n\n1\n2\n");
+    write("names.csv", "id,name\n1,two\n");
+    write("agents/double.yaml", &agent("SELECT 3 * n AS n FROM n"));
+    let warnings = [
+        "warning: table \"names\": names.csv has changed since it was read (the file has other content of the same size); --fresh reads it again",
+        "warning: stream \"n\": n.csv has changed since it was read (the file had 142 bytes and has 6); --fresh reads it again",
+        "warning: agent \"double\" has changed since it finished; its output stays as it was, --fresh computes it anew",
+    ];
+    for start in ["first", "second"] {
+        let said = up(&[]);
+        let told: Vec<_> = said.lines().filter(|line| line.starts_with("warning")).collect();
+        assert_eq!(told, warnings, "{start} start");
+        assert!(said.contains("this run is finished"), "{said}");
+    }
+    let said = up(&["--fresh"]);
+    assert!(!said.contains("warning"), "{said}");
+
+    write("sabot.yaml", &with_table.replace("file: n.csv", "file: n.csv, order_by: 'n'"));
+    let said = up(&[]);
+    let other =
+        "stream \"n\": n.csv was read in another way (source.order_by was not set and is n); --fresh reads it again";
+    assert!(said.contains(other), "{said}");
+}

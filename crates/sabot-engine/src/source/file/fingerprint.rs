@@ -26,13 +26,18 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    pub(super) fn of(path: &Path, settings: Settings) -> Result<Self, String> {
+    pub(crate) fn of(path: &Path, settings: Settings) -> Result<Self, String> {
         let (size_bytes, content) = sample(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { size_bytes, content, settings })
     }
 
+    /// Whether it is of another file, however that was read.
+    pub(crate) fn is_of_another_file(&self, then: &Self) -> bool {
+        (self.size_bytes, self.content) != (then.size_bytes, then.content)
+    }
+
     /// What is different from an earlier one, for people.
-    pub(super) fn changes_since(&self, then: &Self) -> Option<String> {
+    pub(crate) fn changes_since(&self, then: &Self) -> Option<String> {
         let mut changes = Vec::new();
         if then.size_bytes != self.size_bytes {
             changes.push(format!("the file had {} bytes and has {}", then.size_bytes, self.size_bytes));
