@@ -24,4 +24,4 @@ mod ui;
 pub use check::{CheckedAgent, check_agent};
 pub use error::{ServerError, ServerErrorKind};
 pub use options::UpOptions;
-pub use server::{AgentSummary, Reading, Server, SourceSummary, Started};
+pub use server::{AgentSummary, Failure, Reading, Server, SourceSummary, Started};

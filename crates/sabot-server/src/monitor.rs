@@ -176,8 +176,8 @@ impl Monitor {
         let Counts { events_in, events_out, late, errors } = self.platform.counts();
         let mut totals = Totals { events_in, events_out, late, errors, ..Totals::default() };
         self.platform.inspect(|sources, agents| {
+            totals.lag = agents.values().map(|agent| self.platform.lag_events(agent)).sum();
             for stats in agents.values().filter_map(|agent| agent.stats.as_deref()) {
-                totals.lag += stats.lag_events();
                 if let Some(watermark) = stats.watermark_micros() {
                     let lowest = totals.watermark.map_or(watermark, |lowest| lowest.min(watermark));
                     totals.watermark = Some(lowest);

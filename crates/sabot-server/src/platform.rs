@@ -115,12 +115,19 @@ pub(crate) struct AgentEntry {
 }
 
 impl AgentEntry {
-    /// Where it stands, and the error that led there.
+    /// Where it stands, and its last error: what made it fail, also after it was stopped.
     pub(crate) fn status(&self) -> (JobState, Option<String>) {
         match (&self.job, &self.stats) {
             (Some(_), Some(stats)) => stats.state(),
+            (None, Some(stats)) => (self.resting, self.error.clone().or_else(|| stats.state().1)),
             _ => (self.resting, self.error.clone()),
         }
+    }
+
+    /// Why it failed, if that is where it stands.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let (state, error) = self.status();
+        error.filter(|_| state == JobState::Failed)
     }
 
     /// What it has done, and the errors that kept it from starting.
@@ -302,7 +309,7 @@ impl Platform {
     pub(crate) fn failures(&self) -> (Vec<String>, Vec<String>) {
         let state = self.state();
         let sources = state.sources.iter().filter_map(|(name, source)| Some(format!("{name}: {}", source.status().1?)));
-        let agents = state.agents.iter().filter_map(|(name, agent)| Some(format!("{name}: {}", agent.status().1?)));
+        let agents = state.agents.iter().filter_map(|(name, agent)| Some(format!("{name}: {}", agent.failure()?)));
         (sources.collect(), agents.collect())
     }
 
@@ -347,6 +354,15 @@ impl Platform {
         let commit = self.store.last_commit(agent);
         let inputs = commit.iter().flat_map(|commit| &commit.inputs).filter(|input| input.stream == stream);
         latest.saturating_sub(inputs.map(|input| input.offset).sum())
+    }
+
+    /// Rows of its input that an agent has not read: while it runs, as its job knows; otherwise, as its last commit does.
+    pub(crate) fn lag_events(&self, agent: &AgentEntry) -> u64 {
+        match (&agent.stats, &agent.plan) {
+            (Some(stats), _) if !agent.status().0.is_over() => stats.lag_events(),
+            (_, Ok(plan)) => self.unread(agent.config.name.as_str(), &plan.plan.scan.relation),
+            (_, Err(_)) => 0,
+        }
     }
 
     /// How many threads process batches.

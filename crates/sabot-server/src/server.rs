@@ -88,8 +88,20 @@ pub struct Reading {
     pub fraction: Option<f64>,
     /// Nothing is left to do.
     pub idle: bool,
-    /// Something failed.
-    pub failures: Vec<String>,
+    /// What failed.
+    pub failures: Vec<Failure>,
+}
+
+/// A source or agent that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {error}")]
+pub struct Failure {
+    /// `agent NAME` or `source of NAME`.
+    pub what: String,
+    /// Why.
+    pub error: String,
+    /// The command that tells more.
+    pub look: String,
 }
 
 /// What came of a source's rows in this run.
@@ -200,9 +212,14 @@ impl Server {
     pub fn reading(&self) -> Reading {
         let totals = self.monitor.totals();
         let failures = self.platform.inspect(|sources, agents| {
-            let sources =
-                sources.iter().filter_map(|(name, source)| Some(format!("source of {name}: {}", source.status().1?)));
-            let agents = agents.iter().filter_map(|(name, agent)| Some(format!("agent {name}: {}", agent.status().1?)));
+            let sources = sources.iter().filter_map(|(name, source)| {
+                let look = "sabot status --detailed".to_owned();
+                Some(Failure { what: format!("source of {name}"), error: source.status().1?, look })
+            });
+            let agents = agents.iter().filter_map(|(name, agent)| {
+                let look = format!("sabot agents show {name}");
+                Some(Failure { what: format!("agent {name}"), error: agent.failure()?, look })
+            });
             sources.chain(agents).collect()
         });
         Reading {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sabot_server::{Reading, Server, ServerError, ServerErrorKind, Started, UpOptions};
+use sabot_server::{Failure, Reading, Server, ServerError, ServerErrorKind, Started, UpOptions};
 
 use self::log::LogLines;
 use self::progress::{Progress, Snapshot};
@@ -136,7 +136,7 @@ async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<
     }
     match failures.as_slice() {
         [] => Ok(ExitCode::SUCCESS),
-        failures => Err(CliError::failed(failures.join("\n"))),
+        failures => Err(CliError::failed(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))),
     }
 }
 
@@ -198,30 +198,39 @@ async fn watch(server: &Server, reporter: &mut Reporter<'_>, signals: &mut Signa
             () = signals.next() => return true,
             _ = look.tick() => {
                 let reading = server.reading();
-                let idle = reading.idle;
                 if !told_idle {
-                    reporter.progress(&snapshot(reading));
+                    reporter.progress(&snapshot(&reading));
                 }
-                if idle && exit_when_idle {
+                if reading.idle && exit_when_idle {
                     return false;
                 }
-                if idle && !told_idle {
+                if reading.idle && !told_idle {
                     told_idle = true;
-                    reporter.done("everything is processed and committed; press Ctrl-C to stop");
+                    reporter.done(&idle_message(&reading.failures));
                 }
             }
         }
     }
 }
 
-fn snapshot(reading: Reading) -> Snapshot {
+/// What is said when nothing is left to do.
+fn idle_message(failures: &[Failure]) -> String {
+    if failures.is_empty() {
+        return "everything is processed and committed; press Ctrl-C to stop".to_owned();
+    }
+    let told = failures.iter().map(|failure| format!("{failure} (see `{}`)", failure.look));
+    let rest = "nothing is left to do for the others; press Ctrl-C to stop".to_owned();
+    ["failed:".to_owned()].into_iter().chain(told).chain([rest]).collect::<Vec<_>>().join("\n")
+}
+
+fn snapshot(reading: &Reading) -> Snapshot {
     Snapshot {
         events_in: reading.events_in,
         events_out: reading.events_out,
         events_per_second: reading.events_per_second,
         late: reading.late,
         errors: reading.errors,
-        watermark: reading.watermark,
+        watermark: reading.watermark.clone(),
         fraction: reading.fraction,
     }
 }

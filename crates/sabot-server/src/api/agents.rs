@@ -35,7 +35,7 @@ fn summary(api: &Api, name: &str, agent: &AgentEntry) -> Value {
         "events_out_total": count(|s| s.rows_out.load(Ordering::Relaxed)),
         "events_per_second": api.monitor.rate(&format!("agent:{name}")),
         "lag_seconds": stats.and_then(crate::platform::watermark_lag_seconds),
-        "lag_events": count(JobStats::lag_events),
+        "lag_events": api.platform.lag_events(agent),
         "errors_total": stats.map_or_else(|| u64::from(error.is_some()), |s| s.errors.load(relaxed)),
         "late_total": count(|s| s.late.load(Ordering::Relaxed)),
         "watermark": stats.and_then(JobStats::watermark_micros).map(instant),

@@ -348,7 +348,9 @@ impl Platform {
         self.save_agent(&AgentRow { running: false, ..row })?;
         self.drain_agent(name).await;
         let state = if self.has_finished(name) { JobState::Finished } else { JobState::Stopped };
-        self.rest(name, state, None);
+        // Whoever stops a failed agent may still want to know why it failed.
+        let error = self.inspect(|_, agents| agents.get(name)?.error.clone());
+        self.rest(name, state, error);
         Ok(state)
     }
 

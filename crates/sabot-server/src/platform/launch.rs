@@ -126,7 +126,9 @@ impl Platform {
         let mut state = self.state();
         let state = &mut *state;
         if let Some(agent) = state.agents.get_mut(name) {
-            state.gone.errors += u64::from(agent.error.is_some());
+            if agent.error != error {
+                state.gone.errors += u64::from(agent.error.is_some());
+            }
             agent.job = None;
             agent.resting = resting;
             agent.error = error;

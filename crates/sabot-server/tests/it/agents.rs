@@ -275,3 +275,32 @@ fn an_agent_that_left_the_project_can_be_deployed_by_hand() {
     assert_eq!(server.agent_status("copy"), "finished");
     assert_eq!(server.sql("SELECT count(*) AS n FROM \"copy-out\"")[0]["n"], 5);
 }
+
+#[test]
+fn a_failed_agent_that_is_stopped_still_tells_why_and_what_it_has_not_read() {
+    let fails = agent("fails", "SELECT at, value / (value - value) AS x FROM readings");
+    let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(500)), ("agents/fails.yaml", &fails)]);
+    let is_idle = || {
+        (server.agent_status("fails") == "failed" && server.get("/streams/readings")["finished"] == true).then_some(())
+    };
+    server.until("it failed", is_idle);
+    let failed = server.get("/agents/fails");
+    assert_eq!(failed["lag_events"], 500, "{failed}");
+    let status = server.get("/status");
+    assert_eq!(
+        (&status["status"], &status["lag_events"], &status["errors_total"]),
+        (&json!("degraded"), &json!(500), &json!(1))
+    );
+    assert!(failed["error"].as_str().unwrap().contains("zero"), "{failed}");
+
+    assert_eq!(server.post("/agents/fails/stop", "").1["status"], "stopped");
+    let stopped = server.get("/agents/fails");
+    assert_eq!(stopped["status"], "stopped");
+    assert_eq!((&stopped["error"], &stopped["lag_events"]), (&failed["error"], &json!(500)));
+    let status = server.get("/status");
+    assert_eq!((&status["status"], &status["errors_total"]), (&json!("running"), &json!(1)), "it is not counted twice");
+
+    let server = Running::start(server.stop());
+    let stopped = server.get("/agents/fails");
+    assert_eq!((&stopped["status"], &stopped["lag_events"]), (&json!("stopped"), &json!(500)));
+}

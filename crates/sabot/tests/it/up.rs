@@ -173,7 +173,10 @@ fn an_agent_that_failed_is_told_by_the_exit_code_after_a_signal_too() {
     std::fs::write(dir.path().join("agents/fails.yaml"), agent).expect("a file");
     let mut up = Up::on(dir);
     let address = up.address();
-    while !get(&address, "/api/v1/agents/fails").1.contains("\"status\":\"failed\"") {}
+    let told = up.until("agent fails: ");
+    assert!(told.contains("zero") && told.ends_with("(see `sabot agents show fails`)\n"), "{told}");
+    assert!(!up.until("Ctrl-C").contains("everything is processed"));
+    assert!(get(&address, "/api/v1/agents/fails").1.contains("\"status\":\"failed\""));
     up.signal("INT");
     let (code, rest, _) = up.end();
     assert_eq!(code, Some(1), "{rest}");
