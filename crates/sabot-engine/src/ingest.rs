@@ -94,7 +94,7 @@ impl StreamPlan {
         let owner = format!("stream \"{}\"", config.name);
         let required = config.key.as_deref().map(|key| (key, "key")).into_iter().collect();
         let wanted = Wanted { event_time: config.event_time.as_deref(), required, overrides: &config.schema };
-        let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
+        let shape = config.source.as_ref().map(|source| look(dir, source, &wanted)).transpose();
         let shape = shape.map_err(|problem| EngineError::declaration(&owner, problem))?;
         shape.as_ref().map_or(Ok(()), |shape| check_names(&owner, shape.schema()))?;
         Ok(Self { config, shape })
@@ -157,7 +157,7 @@ impl TablePlan {
         let owner = format!("table \"{}\"", config.name);
         let required = config.key.columns().iter().map(|key| (key.as_str(), "key")).collect();
         let wanted = Wanted { event_time: None, required, overrides: &config.schema };
-        let shape = config.source.as_ref().map(|source| probe(dir, source, &wanted)).transpose();
+        let shape = config.source.as_ref().map(|source| look(dir, source, &wanted)).transpose();
         Ok(Self { shape: shape.map_err(|problem| EngineError::declaration(&owner, problem))?, config })
     }
 
@@ -204,6 +204,19 @@ impl TablePlan {
         settings.insert("key".to_owned(), self.config.key.columns().join(", "));
         settings
     }
+}
+
+/// Looks at a file, and for the column it is to be sorted by.
+fn look(dir: &Path, source: &FileSourceConfig, wanted: &Wanted<'_>) -> Result<FileShape, String> {
+    let shape = probe(dir, source, wanted)?;
+    order_of(source, &shape)?;
+    Ok(shape)
+}
+
+/// The column a file is to be sorted by.
+fn order_of(source: &FileSourceConfig, shape: &FileShape) -> Result<Option<usize>, String> {
+    let column = source.order_by.as_deref().map(|column| shape.column(column)).transpose();
+    column.map_err(|problem| format!("source.order_by: {problem}"))
 }
 
 /// Settings of any file source that decide which rows there are and in which order. A position in a file holds good for
@@ -285,8 +298,7 @@ impl Fill<'_> {
             return Ok(None);
         }
         let declared = |problem| EngineError::declaration(&owner, problem);
-        let order_by = self.source.order_by.as_deref().map(|column| self.shape.column(column)).transpose();
-        let order_by = order_by.map_err(|problem| declared(format!("source.order_by: {problem}")))?;
+        let order_by = order_of(self.source, self.shape).map_err(declared)?;
         let spec = FileSourceSpec {
             owner: owner.clone(),
             shape: self.shape.clone(),

@@ -1,15 +1,15 @@
-//! An agent checked against the project it belongs to, without a server and without writing anything.
+//! A project, or an agent against the project it belongs to, checked without a server and without writing anything.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use sabot_common::config::{AgentConfig, Project};
+use sabot_common::config::{AgentConfig, Output, Project};
 use sabot_engine::EngineError;
 use sabot_engine::agent::AgentPlan;
 use sabot_engine::ingest::{StreamPlan, TablePlan};
 use sabot_sql::{Relation, RelationKind};
-use sabot_store::StreamSpec;
+use sabot_store::{StreamSpec, TableSpec};
 
 use crate::ServerError;
 
@@ -37,7 +37,7 @@ pub fn check_agent(
         .map_err(|error| ServerError::bad_input(format!("{}: {error}", agent_file.display())))?;
     let config = AgentConfig::parse(agent_file, &text)?;
     let project = Project::load_with(Some(project_dir), config_file)?;
-    let mut known = Known::declared(&project).map_err(ServerError::bad_input)?;
+    let mut known = Known::declared(&project)?;
     known.add_outputs(project.agents.into_iter().filter(|agent| agent.name != config.name).collect());
     let in_file = |error| ServerError::bad_input(format!("{}: {error}", agent_file.display()));
     let plan = known.plan(config).map_err(in_file)?;
@@ -50,11 +50,40 @@ pub fn check_agent(
     })
 }
 
-/// Checks that a whole project plans.
-pub(crate) fn check_project(project: &Project) -> Result<(), EngineError> {
+/// A project that can be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedProject {
+    /// How many streams it declares.
+    pub streams: usize,
+    /// Tables.
+    pub tables: usize,
+    /// Agents.
+    pub agents: usize,
+    /// What a user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Checks a project's files, looks at the files its streams and tables are read from, and plans its agents. The error
+/// names everything that cannot be run, a line each.
+pub fn check_project(project_dir: &Path, config_file: Option<&Path>) -> Result<CheckedProject, ServerError> {
+    let project = Project::load_with(Some(project_dir), config_file)?;
+    let warnings = check_plans(&project)?;
+    let Project { streams, tables, agents, .. } = &project;
+    Ok(CheckedProject { streams: streams.len(), tables: tables.len(), agents: agents.len(), warnings })
+}
+
+/// Checks that a whole project plans, and gives back what a user should know.
+pub(crate) fn check_plans(project: &Project) -> Result<Vec<String>, ServerError> {
     let mut known = Known::declared(project)?;
     let left = known.add_outputs(project.agents.clone());
-    left.into_iter().next().map_or(Ok(()), |agent| known.plan(agent).map(drop))
+    let problems = left.into_iter().filter_map(|agent| known.plan(agent).err());
+    refuse(problems.collect())?;
+    Ok(known.warnings)
+}
+
+fn refuse(problems: Vec<EngineError>) -> Result<(), ServerError> {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if lines.is_empty() { Ok(()) } else { Err(ServerError::bad_input(lines.join("\n"))) }
 }
 
 /// Streams and tables as agents' SQL sees them.
@@ -62,23 +91,41 @@ pub(crate) fn check_project(project: &Project) -> Result<(), EngineError> {
 struct Known {
     relations: Vec<Relation>,
     streams: BTreeMap<String, StreamSpec>,
+    /// Partitions of streams that are declared for an agent to fill.
+    unfilled: BTreeMap<String, u32>,
+    /// What a user should know of the agents among them.
+    warnings: Vec<String>,
 }
 
 impl Known {
-    fn declared(project: &Project) -> Result<Self, EngineError> {
-        let mut known = Self::default();
+    fn declared(project: &Project) -> Result<Self, ServerError> {
+        let unfilled = project.streams.iter().filter(|stream| stream.source.is_none());
+        let unfilled = unfilled.map(|stream| (stream.name.to_string(), stream.partitions)).collect();
+        let mut known = Self { unfilled, ..Self::default() };
+        // All of them before any agent: one that reads what is not there would be told as well, and is not to blame.
+        let mut problems = Vec::new();
         for config in &project.streams {
-            let plan = StreamPlan::new(&project.dir, config.clone())?;
-            plan.spec().into_iter().chain(plan.dead_letters()).for_each(|spec| known.add_stream(spec));
-        }
-        for config in &project.tables {
-            let plan = TablePlan::new(&project.dir, config.clone())?;
-            plan.dead_letters().into_iter().for_each(|spec| known.add_stream(spec));
-            if let Some(spec) = plan.spec() {
-                known.relations.push(Relation::new(spec.name, spec.schema, RelationKind::Table { key: spec.key }));
+            match StreamPlan::new(&project.dir, config.clone()) {
+                Ok(plan) => plan.spec().into_iter().chain(plan.dead_letters()).for_each(|spec| known.add_stream(spec)),
+                Err(problem) => problems.push(problem),
             }
         }
+        for config in &project.tables {
+            match TablePlan::new(&project.dir, config.clone()) {
+                Ok(plan) => {
+                    plan.dead_letters().into_iter().for_each(|spec| known.add_stream(spec));
+                    plan.spec().into_iter().for_each(|spec| known.add_table(spec));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        refuse(problems)?;
         Ok(known)
+    }
+
+    fn add_table(&mut self, spec: TableSpec) {
+        let kind = RelationKind::Table { key: spec.key };
+        self.relations.push(Relation::new(spec.name, spec.schema, kind));
     }
 
     fn add_stream(&mut self, spec: StreamSpec) {
@@ -94,10 +141,9 @@ impl Known {
             agents.retain(|agent| match self.plan(agent.clone()) {
                 Ok(plan) => {
                     plan.output_stream().into_iter().chain(plan.late_stream()).for_each(|spec| self.add_stream(spec));
-                    if let Some(spec) = plan.output_table() {
-                        let kind = RelationKind::Table { key: spec.key };
-                        self.relations.push(Relation::new(spec.name, spec.schema, kind));
-                    }
+                    plan.output_table().into_iter().for_each(|spec| self.add_table(spec));
+                    let name = &agent.name;
+                    self.warnings.extend(plan.warnings().iter().map(|text| format!("agent \"{name}\": {text}")));
                     false
                 }
                 Err(_) => true,
@@ -108,7 +154,12 @@ impl Known {
         }
     }
 
-    fn plan(&self, config: AgentConfig) -> Result<AgentPlan, EngineError> {
+    fn plan(&self, mut config: AgentConfig) -> Result<AgentPlan, EngineError> {
+        if let Output::Stream { name, partitions } = &mut config.output
+            && let Some(declared) = self.unfilled.get(name.as_str())
+        {
+            partitions.get_or_insert(*declared);
+        }
         AgentPlan::new(config, self.relations.clone(), &self.streams)
     }
 }

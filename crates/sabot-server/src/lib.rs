@@ -21,7 +21,7 @@ mod relations;
 mod server;
 mod ui;
 
-pub use check::{CheckedAgent, check_agent};
+pub use check::{CheckedAgent, CheckedProject, check_agent, check_project};
 pub use error::{ServerError, ServerErrorKind};
 pub use options::UpOptions;
 pub use server::{AgentSummary, Failure, Reading, Server, SourceSummary, Started};

@@ -149,7 +149,7 @@ impl Server {
         // Bound before anything is removed or recovered: a taken port should cost no time and change nothing.
         let listener = bind(address).await?;
         if options.fresh {
-            crate::check::check_project(&project).map_err(ServerError::bad_input)?;
+            crate::check::check_plans(&project)?;
             remove_data(&data_dir)?;
         }
         let telemetry = telemetry(&settings);

@@ -13,7 +13,7 @@ mod waterfall;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::format::{Cell, Show, is_numeric_type};
+pub(crate) use self::format::{Cell, Show, counted, is_numeric_type};
 pub(crate) use self::metrics::metrics_table;
 use self::sink::Sink;
 pub(crate) use self::style::{Style, Tone};

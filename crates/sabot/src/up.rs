@@ -20,7 +20,7 @@ use self::signals::Signals;
 use self::summary::Summary;
 use crate::cli::UpArgs;
 use crate::error::CliError;
-use crate::output::Printer;
+use crate::output::{Printer, counted};
 
 /// Threads that answer requests; batches are processed on others.
 const API_THREADS: usize = 2;
@@ -174,7 +174,11 @@ fn stopped_at_once() -> CliError {
 fn announce(started: &Started, exit_when_idle: bool, reporter: &Reporter<'_>) {
     let Started { streams, tables, agents, workers, address, .. } = started;
     reporter.say(&format!(
-        "started {streams} streams, {tables} tables, {agents} agents on {workers} workers; data in {}",
+        "started {}, {}, {} on {}; data in {}",
+        counted(*streams, "stream"),
+        counted(*tables, "table"),
+        counted(*agents, "agent"),
+        counted(*workers, "worker"),
         started.data_dir.display()
     ));
     let what = if started.with_ui { "pages and API" } else { "API" };

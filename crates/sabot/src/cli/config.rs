@@ -21,7 +21,7 @@ pub(crate) enum ConfigCommand {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
-    /// Check a project's files strictly
+    /// Check a project's files strictly, look at its data and plan its agents
     #[command(after_help = "Examples:
   sabot config check
   sabot config check examples/flights

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::SqlArgs;
 use crate::client::{Client, Payload};
 use crate::error::CliError;
-use crate::output::{Printer, data_table, is_numeric_type};
+use crate::output::{Printer, counted, data_table, is_numeric_type};
 
 /// The longest query read from stdin.
 const MAX_QUERY_BYTES: u64 = 1 << 20;
@@ -52,8 +52,7 @@ fn columns(answer: &Value) -> Vec<(String, bool)> {
 
 fn report(answer: &Value, rows: usize, printer: &Printer) {
     let elapsed_ms = answer.get("elapsed_ms").and_then(Value::as_f64).unwrap_or_default();
-    let plural = if rows == 1 { "" } else { "s" };
-    printer.note(&format!("({rows} row{plural}, {elapsed_ms:.0} ms)"));
+    printer.note(&format!("({}, {elapsed_ms:.0} ms)", counted(rows, "row")));
     if answer.get("truncated").and_then(Value::as_bool).unwrap_or_default() {
         printer.warn(&format!("there are more than {rows} rows; raise --max-rows to see them"));
     }

@@ -89,6 +89,11 @@ impl Show {
     }
 }
 
+/// `1 stream`, `2,000 streams`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    format!("{} {one}{}", format_count(count as u64), if count == 1 { "" } else { "s" })
+}
+
 /// Whether a column of this type, as Arrow or SQL names it, holds numbers.
 pub(crate) fn is_numeric_type(name: &str) -> bool {
     const NUMERIC: [&str; 10] =

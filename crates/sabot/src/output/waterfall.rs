@@ -12,7 +12,7 @@ use sabot_common::registry::attributes;
 use serde::{Deserialize, Deserializer};
 
 use self::tree::{Placed, place};
-use super::format::seconds;
+use super::format::{counted, seconds};
 use super::{Cell, Grid, Style, Tone, sections};
 
 /// Characters of a bar, at least and at most.
@@ -151,16 +151,15 @@ fn status(span: &Span) -> (Tone, &'static str) {
 }
 
 fn summary(trace_id: &str, spans: &[Span], scale: &Scale) -> String {
-    let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
     let errors = spans.iter().filter(|span| span.is_error()).count();
     let started = Timestamp::from_unix_nanos(i64::try_from(scale.start).unwrap_or(i64::MAX));
     format!(
         "trace {}: {}, {}, {}, {} from {started}",
         Cell::plain(trace_id).text,
-        plural(spans.len(), "span"),
-        plural(services.len(), "service"),
-        plural(errors, "error"),
+        counted(spans.len(), "span"),
+        counted(services.len(), "service"),
+        counted(errors, "error"),
         seconds(to_seconds(scale.duration)),
     )
 }
