@@ -148,6 +148,7 @@ impl Monitor {
             counters.insert(format!("stream:{}", stream.spec.name), latest);
         }
         counters.insert("all".to_owned(), self.platform.counts().events_in);
+        counters.insert("sources".to_owned(), self.platform.source_events());
         counters
     }
 

@@ -305,6 +305,14 @@ impl Platform {
         self.state().counts()
     }
 
+    /// Rows that came into streams from their sources since the server started. Each counts once, whoever reads it; what
+    /// fills a table is no event.
+    pub(crate) fn source_events(&self) -> u64 {
+        let state = self.state();
+        let jobs = state.sources.values().filter(|source| !source.fills_table).filter_map(|source| source.job.as_ref());
+        jobs.map(|job| job.stats().rows_out.load(Ordering::Relaxed)).sum()
+    }
+
     /// What failed: sources, then agents, each with its error.
     pub(crate) fn failures(&self) -> (Vec<String>, Vec<String>) {
         let state = self.state();

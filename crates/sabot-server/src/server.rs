@@ -72,11 +72,11 @@ pub struct Started {
 /// How far processing is, for a progress display.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Events read by agents.
+    /// Events that came in from sources.
     pub events_in: u64,
     /// Events written by agents.
     pub events_out: u64,
-    /// Events read per second, lately.
+    /// Events from sources per second, lately.
     pub events_per_second: f64,
     /// Late rows.
     pub late: u64,
@@ -223,9 +223,9 @@ impl Server {
             sources.chain(agents).collect()
         });
         Reading {
-            events_in: totals.events_in,
+            events_in: self.platform.source_events(),
             events_out: totals.events_out,
-            events_per_second: self.monitor.rate("all"),
+            events_per_second: self.monitor.rate("sources"),
             late: totals.late,
             errors: totals.errors,
             watermark: totals.watermark.map(instant).unwrap_or_default(),

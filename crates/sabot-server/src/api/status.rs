@@ -33,6 +33,7 @@ fn status_of(api: &Api) -> Value {
         "started_at": api.started_at.to_string(),
         "uptime_seconds": api.clock.now().since(api.started_at).as_secs_f64(),
         "finished": finished,
+        "source_events_total": api.platform.source_events(),
         "events_total": totals.events_in,
         "events_per_second": api.monitor.rate("all"),
         "late_total": totals.late,

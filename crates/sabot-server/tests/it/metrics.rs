@@ -145,6 +145,7 @@ fn totals_never_go_back_and_series_go_with_their_agent() {
     settled("failing", "failed");
     let before = totals();
     assert!(before[0] >= 970 && before[2] == 1, "{before:?}");
+    assert_eq!(server.get("/status")["source_events_total"], 970, "what came in counts once, however many read it");
     assert_eq!(server.post("/agents/failing/start", "").0, 200);
     server.until("it has failed again", || (totals()[2] == 2).then_some(()));
     assert_eq!(server.post("/agents/failing/stop", "").0, 200);

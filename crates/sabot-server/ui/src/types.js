@@ -13,7 +13,8 @@
  * @property {string} started_at
  * @property {number} uptime_seconds
  * @property {boolean} finished
- * @property {number} events_total
+ * @property {number} source_events_total what came into streams from their sources
+ * @property {number} events_total what agents have read, each for itself
  * @property {number} events_per_second
  * @property {number} late_total
  * @property {number} errors_total

@@ -6,14 +6,15 @@ use crate::client::{Client, Query};
 use crate::error::CliError;
 use crate::output::{Column, Printer, Show, Style, column, fields, part, sections};
 
-const FIELDS: [Column; 10] = [
+const FIELDS: [Column; 11] = [
     column("status", "status", Show::Status),
     column("version", "version", Show::Text),
     column("project", "project", Show::Text),
     column("started at", "started_at", Show::Text),
     column("uptime", "uptime_seconds", Show::Seconds),
-    column("events", "events_total", Show::Count),
-    column("events/s", "events_per_second", Show::Rate),
+    column("events in", "source_events_total", Show::Count),
+    column("read by agents", "events_total", Show::Count),
+    column("read per second", "events_per_second", Show::Rate),
     column("lag events", "lag_events", Show::Count),
     column("late", "late_total", Show::Count),
     column("errors", "errors_total", Show::Problems),

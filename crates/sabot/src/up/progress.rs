@@ -16,11 +16,11 @@ const BAR_STEPS: u64 = 1_000;
 /// One reading of a running server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Snapshot {
-    /// Events read by agents.
+    /// Events that came in from sources.
     pub(crate) events_in: u64,
     /// Events written by agents.
     pub(crate) events_out: u64,
-    /// Events read per second, lately.
+    /// Events from sources per second, lately.
     pub(crate) events_per_second: f64,
     /// Rows behind the watermark.
     pub(crate) late: u64,
@@ -33,13 +33,17 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// `120,000 in  9,123 out  80,000 events/s  late 12  errors 0  watermark 2013-01-02T05:00:00Z`.
+    /// `120,000 events in (80,000/s)  9,123 written by agents  late 12  errors 0  watermark 2013-01-02T05:00:00Z`.
     fn line(&self) -> String {
+        // Without a rate when sources have ended: nothing comes in then, and agents may still be busy.
+        let rate = match rounded(self.events_per_second) {
+            0 => String::new(),
+            rate => format!(" ({}/s)", format_count(rate)),
+        };
         let mut line = format!(
-            "{} in  {} out  {} events/s  late {}  errors {}",
+            "{} events in{rate}  {} written by agents  late {}  errors {}",
             format_count(self.events_in),
             format_count(self.events_out),
-            format_count(rounded(self.events_per_second)),
             format_count(self.late),
             format_count(self.errors),
         );

@@ -27,10 +27,13 @@ fn snapshot() -> Snapshot {
 
 #[test]
 fn a_line_tells_how_far_the_run_is() {
-    let line = "35%  120,000 in  9,123 out  80,000 events/s  late 12  errors 0  watermark 2013-01-02T05:00:00Z";
+    let line =
+        "35%  120,000 events in (80,000/s)  9,123 written by agents  late 12  errors 0  watermark 2013-01-02T05:00:00Z";
     assert_eq!(plain_line(&snapshot()), line);
     let endless = Snapshot { fraction: None, watermark: String::new(), ..snapshot() };
-    assert_eq!(plain_line(&endless), "120,000 in  9,123 out  80,000 events/s  late 12  errors 0");
+    assert_eq!(plain_line(&endless), "120,000 events in (80,000/s)  9,123 written by agents  late 12  errors 0");
+    let ended = Snapshot { events_per_second: 0.2, ..endless };
+    assert_eq!(plain_line(&ended), "120,000 events in  9,123 written by agents  late 12  errors 0");
 }
 
 #[test]

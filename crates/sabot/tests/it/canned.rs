@@ -7,7 +7,7 @@ pub(crate) const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(crate) fn status() -> Value {
     json!({
         "status": "running", "version": "0.1.0", "project": "flights", "started_at": "2026-01-02T03:04:05Z",
-        "uptime_seconds": 7265.0, "finished": false, "events_total": 336_776, "events_per_second": 80_123.4,
+        "uptime_seconds": 7265.0, "finished": false, "source_events_total": 336_776, "events_total": 985_777, "events_per_second": 80_123.4,
         "late_total": 12, "errors_total": 3, "lag_events": 1_024, "memory_bytes": 104_857_600, "cpu_ratio": 0.425,
         "components": [
             {"name": "streams", "status": "ok", "message": "2 streams"},

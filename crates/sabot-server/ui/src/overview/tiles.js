@@ -37,7 +37,7 @@ export function tiles(overview, series) {
       note: uncounted ? SINCE_START : `peak ${rate(highest(series.rate))}`, points: series.rate,
     },
     {
-      label: 'Events', value: compact(status.events_total), tone: '', rising: true, note: eventsNote(overview),
+      label: 'Read by agents', value: compact(status.events_total), tone: '', rising: true, note: eventsNote(overview),
       points: totalsFromRates(status.events_total, series.times, series.rate),
     },
     {
@@ -63,7 +63,7 @@ export function tiles(overview, series) {
 function eventsNote({ status, graph }) {
   if (status.lag_events > 0) return `${compact(status.lag_events)} not read yet`;
   if (isUncounted({ status, graph })) return `${count(storedRows(graph))} rows in streams`;
-  return `${count(status.events_total)} since start`;
+  return `${count(status.source_events_total)} events came in`;
 }
 
 /** @param {import('./series.js').Column} column one sample a second */
