@@ -112,9 +112,16 @@ pub(crate) struct AgentEntry {
     pub(crate) resting: JobState,
     /// Why it failed without a job.
     pub(crate) error: Option<String>,
+    /// What it waits for, or did before it started.
+    waits_for: Option<String>,
 }
 
 impl AgentEntry {
+    /// What it waits for, if that is where it stands.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.waits_for.as_deref().filter(|_| self.job.is_none() && self.resting == JobState::Waiting)
+    }
+
     /// Where it stands, and its last error: what made it fail, also after it was stopped.
     pub(crate) fn status(&self) -> (JobState, Option<String>) {
         match (&self.job, &self.stats) {

@@ -40,6 +40,7 @@ fn summary(api: &Api, name: &str, agent: &AgentEntry) -> Value {
         "late_total": count(|s| s.late.load(Ordering::Relaxed)),
         "watermark": stats.and_then(JobStats::watermark_micros).map(instant),
         "state_bytes": count(|s| s.state_bytes.load(Ordering::Relaxed)),
+        "waits_for": agent.waits_for(),
         "error": error,
     })
 }

@@ -134,6 +134,7 @@ impl Platform {
             job: None,
             resting: JobState::Failed,
             error: Some(error),
+            waits_for: None,
         };
         self.state().put_agent(entry);
     }
@@ -313,6 +314,7 @@ impl Platform {
             job: None,
             resting,
             error: None,
+            waits_for: None,
         };
         self.state().put_agent(entry);
         if row.running && !finished {
@@ -360,7 +362,8 @@ impl Platform {
         let row = AgentRow { running: true, ..self.listed(name)? };
         let state = self.inspect(|_, agents| agents.get(name).map(|agent| agent.status().0));
         match state {
-            Some(JobState::Stopped | JobState::Failed) | None => {
+            // One that waits may have given up, as the writer of a table was stopped.
+            Some(JobState::Stopped | JobState::Failed | JobState::Waiting) | None => {
                 // Planned anew: what kept it from planning may be mended.
                 let plan = self.plan(row.config.clone())?;
                 self.install(row, plan)?;

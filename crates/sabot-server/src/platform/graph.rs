@@ -145,7 +145,7 @@ impl Graph {
             errors_total: count(|s| s.errors.load(Ordering::Relaxed)),
             watermark: watermark.map(|micros| Timestamp::from_unix_micros(micros).to_string()),
             watermark_lag_seconds: stats.and_then(watermark_lag_seconds),
-            detail: error.unwrap_or_default(),
+            detail: error.or_else(|| Some(format!("waits for {}", agent.waits_for()?))).unwrap_or_default(),
         });
         if let Ok(plan) = &agent.plan {
             self.edge(format!("stream:{}", plan.plan.scan.relation), id.clone(), rows_in, rate);

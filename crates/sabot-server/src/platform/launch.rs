@@ -17,8 +17,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Where the tables of a join stand.
 enum Tables {
     Complete,
-    Loading,
-    /// Their writer was stopped: the agent waits until somebody starts both again.
+    /// This one is being filled.
+    Loading(String),
+    /// The writer of this one was stopped: the agent waits until somebody starts both again.
+    Stopped(String),
+    /// Nobody waits for them any more.
     Abandoned,
     Failed(String),
 }
@@ -31,7 +34,7 @@ impl Platform {
         self.workers.handle().clone().spawn(async move {
             let problem = match platform.await_tables(&name).await {
                 Tables::Failed(problem) => Some(problem),
-                Tables::Abandoned | Tables::Loading => return,
+                Tables::Abandoned | Tables::Stopped(_) | Tables::Loading(_) => return,
                 Tables::Complete => None,
             };
             let _one_change_at_a_time = platform.changes.lock().await;
@@ -49,11 +52,23 @@ impl Platform {
         loop {
             commits.mark_unchanged();
             match self.tables_of(name) {
-                Tables::Loading => {}
+                Tables::Loading(table) => self.note_wait(name, format!("table \"{table}\" to be loaded")),
+                Tables::Stopped(table) => {
+                    let fix = "start that, and then this agent again";
+                    self.note_wait(name, format!("table \"{table}\", whose writer is stopped; {fix}"));
+                    return Tables::Stopped(table);
+                }
                 settled => return settled,
             }
             // Whichever comes first is a reason to look again.
             drop(tokio::time::timeout(LOOK, commits.changed()).await);
+        }
+    }
+
+    /// What an agent waits for, for people.
+    fn note_wait(&self, name: &str, what: String) {
+        if let Some(agent) = self.state().agents.get_mut(name) {
+            agent.waits_for = Some(what);
         }
     }
 
@@ -79,8 +94,8 @@ impl Platform {
                     let error = error.unwrap_or_default();
                     return Tables::Failed(format!("table \"{table}\" could not be loaded: {error}"));
                 }
-                Some((JobState::Stopped, _)) => return Tables::Abandoned,
-                Some(_) => return Tables::Loading,
+                Some((JobState::Stopped, _)) => return Tables::Stopped(table.to_owned()),
+                Some(_) => return Tables::Loading(table.to_owned()),
             }
         }
         Tables::Complete

@@ -304,3 +304,42 @@ fn a_failed_agent_that_is_stopped_still_tells_why_and_what_it_has_not_read() {
     let stopped = server.get("/agents/fails");
     assert_eq!((&stopped["status"], &stopped["lag_events"]), (&json!("stopped"), &json!(500)));
 }
+
+#[test]
+fn an_agent_that_waits_says_for_what() {
+    let tables = "tables:\n  - { name: keys, key: key, source: { file: keys.csv, speed: 10m } }\n";
+    let named = agent("named", "SELECT r.at, k.name FROM readings r JOIN keys k ON r.key = k.key");
+    let server = Running::on(&[
+        ("sabot.yaml", &format!("{FAST}{tables}")),
+        ("readings.csv", &readings(10)),
+        ("keys.csv", "key,name\nk1,one\nk2,two\n"),
+        ("agents/named.yaml", &named),
+    ]);
+    let reason = || server.get("/agents/named")["waits_for"].as_str().map(str::to_owned);
+    assert_eq!(server.until("it waits", reason), "table \"keys\" to be loaded");
+    assert_eq!(server.agent_status("named"), "waiting");
+}
+
+#[test]
+fn an_agent_whose_table_has_lost_its_writer_says_so_and_can_be_started_again() {
+    let newest =
+        "name: newest\nkind: stream\nsql: SELECT key, value FROM readings\noutput: { table: newest, key: key }\n";
+    let joined = agent("joined", "SELECT r.at, n.value FROM readings r JOIN newest n ON r.key = n.key");
+    let server = Running::on(&[
+        ("sabot.yaml", &SLOW.replace("4s", "2s").replace("partitions: 2", "partitions: 1")),
+        ("readings.csv", &readings(500)),
+        ("agents/newest.yaml", newest),
+        ("agents/joined.yaml", &joined),
+    ]);
+    assert_eq!(server.post("/agents/newest/stop", "").1["status"], "stopped");
+    let reason = || {
+        server.get("/agents/joined")["waits_for"].as_str().filter(|what| what.contains("stopped")).map(str::to_owned)
+    };
+    let said = server.until("it waits", reason);
+    assert_eq!(said, "table \"newest\", whose writer is stopped; start that, and then this agent again");
+    assert_eq!(server.post("/agents/newest/start", "").0, 200);
+    assert_eq!(server.post("/agents/joined/start", "").0, 200);
+    server.until_finished();
+    assert_eq!(server.sql("SELECT count(*) AS n FROM \"joined-out\"")[0]["n"], 500);
+    assert_eq!(server.get("/agents/joined")["waits_for"], json!(null));
+}

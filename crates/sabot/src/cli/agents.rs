@@ -96,7 +96,7 @@ pub(crate) enum AgentStatus {
     DiskFull,
     /// Done: every input has ended
     Finished,
-    /// Not started: an input does not exist yet
+    /// Not started yet: a table it joins is not loaded; `agents show` says which
     Waiting,
 }
 

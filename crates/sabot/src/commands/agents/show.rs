@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::LIST;
 use crate::output::{Column, Show, Style, column, fields, part, sections};
 
-const DETAILS: [Column; 4] = [
+const DETAILS: [Column; 5] = [
     column("watermark", "watermark", Show::Text),
     column("lag events", "lag_events", Show::Count),
     column("epoch", "epoch", Show::Count),
+    column("waits for", "waits_for", Show::Text),
     column("error", "error", Show::Text),
 ];
 
