@@ -175,7 +175,11 @@ fn the_graph_leads_from_a_source_to_its_bad_rows() {
         edges.iter().map(edge).collect::<Vec<_>>()
     };
     let read = json!(["source:readings", "stream:readings", 1]);
-    assert_eq!(edges("at,value\n2026-01-01T00:00:00Z,1\n"), std::slice::from_ref(&read), "no bad row, no stream of them");
+    assert_eq!(
+        edges("at,value\n2026-01-01T00:00:00Z,1\n"),
+        std::slice::from_ref(&read),
+        "no bad row, no stream of them"
+    );
     let bad = json!(["source:readings", "stream:readings.dead", 2]);
     assert_eq!(edges("at,value\n2026-01-01T00:00:00Z,1\n,2\n,3\n"), [read, bad]);
 }
