@@ -83,20 +83,14 @@ def ended_with(code: int | None, expected: int, stderr: str) -> None:
 
 @dataclass(frozen=True)
 class Refused:
-    """A project `up` refuses to start."""
+    """A project `up` refuses to start, and `config check` finds no good."""
 
     says: list[str]
     files: dict[str, str]
-    # Whether `config check`, which knows neither SQL nor data, has to find it too.
-    checked_alone: bool = False
 
     def __call__(self, sabot: Sabot, scratch: Path) -> None:
         project = write_project(scratch / "project", **self.files)
-        done = sabot.run_to_end(project)
-        ended_with(done.code, UNUSABLE, done.stderr)
-        says(done.stderr, *self.says)
-        if self.checked_alone:
-            done = sabot.command("config", "check", project)
+        for done in sabot.run_to_end(project), sabot.command("config", "check", project):
             ended_with(done.code, UNUSABLE, done.stderr)
             says(done.stderr, *self.says)
 
@@ -109,23 +103,18 @@ def agent(sql: str) -> dict[str, str]:
 IN_AGENT = r'agents/copy\.yaml|agent "copy"'
 
 REFUSED = {
-    "malformed_yaml": Refused(
-        [r"agents/copy\.yaml:1:\d+: "], {"agents__copy_yaml": "name: [copy\n"}, checked_alone=True
-    ),
+    "malformed_yaml": Refused([r"agents/copy\.yaml:1:\d+: "], {"agents__copy_yaml": "name: [copy\n"}),
     "unknown_key": Refused(
         [r"sabot\.yaml:3:5: ", "evnt_time", 'did you mean "event_time"'],
         {"sabot_yaml": SABOT_YAML.replace("event_time", "evnt_time")},
-        checked_alone=True,
     ),
     "not_a_duration": Refused(
         [r"agents/copy\.yaml:5:\d+: ", "soon", "24h"],
         {"agents__copy_yaml": AGENT_YAML + "watermark: soon\n"},
-        checked_alone=True,
     ),
     "two_writers_of_a_stream": Refused(
         ['"readings" is declared already', r"sabot\.yaml"],
         {"agents__copy_yaml": AGENT_YAML.replace("copies", "readings")},
-        checked_alone=True,
     ),
     "sql_that_does_not_parse": Refused([IN_AGENT, "SELEC", r"[Ll]ine:? 1"], agent("SELEC value FROM readings")),
     "sql_with_an_unknown_stream": Refused(
