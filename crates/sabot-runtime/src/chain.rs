@@ -60,7 +60,7 @@ impl Chain {
     }
 
     /// Pushes rows, then the watermark they lead to, through all operators. What comes out is appended to `out`. Returns
-    /// the span of the batch, if there were rows and it is recorded.
+    /// the span of the batch, if there were rows, recorded or not.
     pub(crate) fn push(
         &mut self,
         inputs: &mut Vec<Envelope>,
@@ -83,7 +83,7 @@ impl Chain {
             let rows_out: u64 = out.iter().map(Envelope::rows).sum();
             span.set_attribute(attributes::ROWS_OUT, rows_out);
         }
-        outcome.map(|()| span.is_recording().then(|| span.context()))
+        outcome.map(|()| span.trace())
     }
 
     fn run(

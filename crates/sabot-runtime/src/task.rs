@@ -174,8 +174,10 @@ impl Task {
         let start = self.chain.context().clock.monotonic();
         let trace = self.chain.push(&mut rows, mark, out)?;
         if leads {
+            // Also one that is not recorded: the decision is the trace's, not each batch's.
             self.lead = trace.map(|trace| (trace, 1));
         }
+        let trace = trace.filter(TraceContext::is_sampled);
         if let Some(trace) = trace
             && self.counts.batch_traces.len() < MAX_TRACES
         {

@@ -152,6 +152,18 @@ impl AgentEntry {
 }
 
 impl State {
+    /// What Sabot itself keeps in a stream of this name.
+    fn maker_of(&self, stream: &str) -> Option<String> {
+        let changes = stream.strip_suffix(".changelog").filter(|table| self.tables.contains_key(*table));
+        let rows = stream.strip_suffix(".file").and_then(|agent| self.agents.get(agent));
+        let rows = rows.filter(|agent| matches!(agent.config.output, Output::File(_)));
+        if self.dead_letters.contains_key(stream) {
+            return Some("a source, for rows that do not fit,".to_owned());
+        }
+        let table = changes.map(|table| format!("table \"{table}\", for its changes,"));
+        table.or_else(|| Some(format!("agent \"{}\", until its file is written,", rows?.config.name)))
+    }
+
     /// Lists an agent; the counts of the one it takes the place of are kept.
     fn put_agent(&mut self, agent: AgentEntry) {
         let name = agent.config.name.to_string();

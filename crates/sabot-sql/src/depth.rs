@@ -14,6 +14,8 @@ use crate::SqlError;
 pub const DEEP_STACK_BYTES: usize = 64 << 20;
 /// Operators that may stand in one another, at most, over all SELECTs that may stand in one another.
 const MAX_DEPTH: usize = 1_000;
+/// Brackets that may stand in one another in a quoted text: `arrow_cast` reads types from it, by recursion.
+const MAX_TEXT_DEPTH: usize = 1_000;
 /// SELECTs, joins and set operations of a query.
 const MAX_RELATIONS: usize = 200;
 
@@ -60,6 +62,12 @@ pub(crate) fn check(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlError> {
     let mut depth = Depth::default();
     for token in &tokens {
         depth.take(token);
+        if let Token::SingleQuotedString(text) = token
+            && brackets(text) > MAX_TEXT_DEPTH
+            && text.trim_start().starts_with(|first: char| first.is_ascii_alphabetic())
+        {
+            return Err(SqlError::Limit(format!("a quoted type nests more than {MAX_TEXT_DEPTH} types")));
+        }
     }
     if depth.relations > MAX_RELATIONS {
         return Err(SqlError::Limit(format!(
@@ -75,6 +83,20 @@ pub(crate) fn check(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlError> {
         )));
     }
     Ok(())
+}
+
+/// How many brackets stand in one another at most.
+fn brackets(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' => open += 1,
+            b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
 }
 
 impl Depth {

@@ -9,7 +9,9 @@ use super::project::read;
 use super::settings::{Performance, Server, Settings, SettingsSource, Telemetry, Thresholds};
 use super::tree::Tree;
 use super::variables::Environment;
-use super::{AgentConfig, ConfigError, FileSource, LateTo, OnError, Output, Project, StreamConfig, TableConfig, yaml};
+use super::{
+    AgentConfig, ConfigError, FileFormat, FileSource, LateTo, OnError, Output, Project, StreamConfig, TableConfig, yaml,
+};
 use crate::name::Name;
 
 /// `sabot.yaml` as written.
@@ -114,6 +116,11 @@ impl Declared {
             Output::Table { name, .. } => {
                 self.claim(name, file)?;
                 self.makes_changelog(name);
+            }
+            // A Parquet file is written at the end; until then its rows are in a stream.
+            Output::File(path) if FileFormat::of_path(path) == Some(FileFormat::Parquet) => {
+                let what = format!("the rows of agent \"{}\" until its file is written", agent.name);
+                self.made.push((agent.name.child("file"), what));
             }
             Output::File(_) | Output::Console | Output::Blackhole => {}
         }

@@ -368,6 +368,13 @@ fn names_that_sabot_makes_are_not_taken_by_others() {
             ]],
         ),
         (
+            "streams: [{ name: a.file }]",
+            &GOOD_AGENT.replace("stream: b", "file: out.parquet"),
+            expect![[
+                r#"DIR/sabot.yaml: "a.file" is where Sabot keeps the rows of agent "a" until its file is written; choose another name"#
+            ]],
+        ),
+        (
             "streams: [{ name: b.changelog }]",
             &GOOD_AGENT.replace("stream: b", "table: b, key: k"),
             expect![[

@@ -93,6 +93,14 @@ impl Platform {
             for row in waiting {
                 match self.plan(row.config.clone()) {
                     Ok(plan) => {
+                        if let Err(taken) = self.check_output_is_free(&row.config) {
+                            if row.origin == Origin::Project {
+                                return Err(taken);
+                            }
+                            tracing::error!("{taken}");
+                            self.list_failed(row, taken.to_string());
+                            continue;
+                        }
                         if let Some(old) =
                             self.agent_row(row.config.name.as_str())?.filter(|old| old.config != row.config)
                         {
@@ -247,6 +255,7 @@ impl Platform {
                 Some(agent) => Some(format!("agent \"{}\"", agent.config.name)),
                 None => state.sources.get(name).map(|source| format!("its source {}", source.file)),
             };
+            let writer = writer.or_else(|| state.maker_of(name));
             if let Some(writer) = writer {
                 return Err(PlatformError::Conflict(format!(
                     "agent \"{}\": \"{name}\" is written by {writer} already; a stream or table has one writer",

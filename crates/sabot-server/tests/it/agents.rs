@@ -347,3 +347,23 @@ fn an_agent_whose_table_has_lost_its_writer_says_so_and_can_be_started_again() {
     assert_eq!(server.sql("SELECT count(*) AS n FROM \"joined-out\"")[0]["n"], 500);
     assert_eq!(server.get("/agents/joined")["waits_for"], json!(null));
 }
+
+#[test]
+fn a_stream_has_one_writer_whoever_comes_first() {
+    let server = Running::on(&[("sabot.yaml", FAST), ("readings.csv", &readings(100))]);
+    server.until_finished();
+    let by_hand = |name: &str, stream: &str| {
+        format!("name: {name}\nkind: stream\nsql: SELECT at, value FROM readings\noutput: {{ stream: {stream} }}\n")
+    };
+    let (status, answer) = server.post("/agents", &by_hand("taker", "readings.dead"));
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(server.post("/agents", &by_hand("one", "copy")).0, 200);
+    server.until_finished();
+
+    let dir = server.stop();
+    std::fs::create_dir_all(dir.path().join("agents")).unwrap();
+    std::fs::write(dir.path().join("agents/two.yaml"), by_hand("two", "copy")).unwrap();
+    let server = Running::start(dir);
+    assert_eq!(server.agent_status("one"), "failed", "the project's agent goes first");
+    assert!(server.get("/agents/one")["error"].as_str().unwrap().contains("\"copy\" is written by agent \"two\""));
+}

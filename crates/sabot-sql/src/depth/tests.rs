@@ -108,3 +108,15 @@ fn what_people_write_passes() {
         assert_eq!(check_depth(&sql), Ok(()), "{sql}");
     }
 }
+
+#[test]
+fn types_in_quotes_are_no_way_around() {
+    let nested = |levels: usize| format!("arrow_cast(n, '{}Int64{}')", "List(".repeat(levels), ")".repeat(levels));
+    for levels in [10, 900, 1_100, 60_000] {
+        let sql = format!("SELECT {} AS x FROM numbers", nested(levels));
+        let refused = matches!(answer(&sql), Err(SqlError::Limit(_)));
+        assert_eq!(refused, levels > 1_000, "{levels} levels");
+    }
+    let text = format!("SELECT n FROM numbers WHERE '{}' = 'smile'", "(".repeat(2_000));
+    assert_eq!(check_depth(&text), Ok(()), "a text that is no type is nobody's business");
+}
