@@ -29,9 +29,13 @@ function decode(part) {
   }
 }
 
-/** @param {string} id */
-export function tracePath(id) {
-  return `/traces/${encodeURIComponent(id)}`;
+/**
+ * @param {string} id
+ * @param {string} [find] what its spans were looked for by, to start at one of those
+ */
+export function tracePath(id, find) {
+  const path = `/traces/${encodeURIComponent(id)}`;
+  return find ? `${path}?find=${encodeURIComponent(find)}` : path;
 }
 
 /**

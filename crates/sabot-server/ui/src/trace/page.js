@@ -31,13 +31,13 @@ export function TracePage({ id, query }) {
       <p><button type="button" class="button" onClick=${again}>Look again</button> <a class="button" href="/traces">Search traces</a></p><//>`;
   }
   if (loaded.data.spans.length === 0) return html`<${Empty} title="This trace has no spans"><a href="/traces">Search traces</a><//>`;
-  return html`<${TraceView} trace=${loaded.data} spanId=${query.get('span')} />`;
+  return html`<${TraceView} trace=${loaded.data} spanId=${query.get('span')} find=${query.get('find') ?? ''} />`;
 }
 
-/** @param {{trace: Trace, spanId: string | null}} props */
-function TraceView({ trace, spanId }) {
+/** @param {{trace: Trace, spanId: string | null, find: string}} props */
+function TraceView({ trace, spanId, find }) {
   const tree = useMemo(() => buildTree(trace), [trace]);
-  const state = useTraceState(tree, spanId);
+  const state = useTraceState(tree, spanId, find);
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const item = tree.spans[state.selected];
   const shown = state.detail ? (item?.span.span_id ?? null) : null;

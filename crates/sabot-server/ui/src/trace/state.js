@@ -9,14 +9,15 @@ import { ancestors, visibleSpans } from './model.js';
 /**
  * @param {TraceTree} tree
  * @param {string | null} spanId the span to start at
+ * @param {string} find what to look for at the start, and to start at without such a span
  */
-export function useTraceState(tree, spanId) {
+export function useTraceState(tree, spanId, find) {
   const linked = tree.spans.findIndex((item) => item.span.span_id === spanId);
   const full = { from: 0, to: Math.max(1, tree.durationNs) };
-  const [selected, setSelected] = useState(Math.max(0, linked));
+  const [selected, setSelected] = useState(() => (linked >= 0 ? linked : (findSpans(tree.spans, find)[0] ?? 0)));
   const [detail, setDetail] = useState(linked >= 0);
   const [collapsed, setCollapsed] = useState(/** @type {ReadonlySet<number>} */ (new Set()));
-  const [query, setQuery] = useState('');
+  const [query, setQuery] = useState(find);
   const [window, setWindow] = useState(/** @type {Window} */ (full));
   const visible = useMemo(() => visibleSpans(tree.spans, collapsed), [tree, collapsed]);
   const found = useMemo(() => findSpans(tree.spans, query), [tree, query]);

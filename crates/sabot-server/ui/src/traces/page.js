@@ -28,7 +28,7 @@ export function TracesPage({ query }) {
     ${loaded.state === 'failed' && html`<${Failure} error=${loaded.error} onRetry=${again} />`}
     ${loaded.state === 'loading' && !answer && html`<${Loading} what="traces" />`}
     ${answer && html`<div class=${loaded.state === 'loading' ? 'stale' : ''}>
-      <${Found} found=${answer} narrow=${isNarrow(search)} limit=${Number(search.limit)} onAgain=${again} />
+      <${Found} found=${answer} operation=${search.operation} narrow=${isNarrow(search)} limit=${Number(search.limit)} onAgain=${again} />
     </div>`}
   </div>`;
 }
@@ -38,8 +38,8 @@ function focusTags() {
   if (field instanceof HTMLInputElement) field.focus();
 }
 
-/** @param {{found: TraceList, narrow: boolean, limit: number, onAgain: () => void}} props */
-function Found({ found, narrow, limit, onAgain }) {
+/** @param {{found: TraceList, operation: string, narrow: boolean, limit: number, onAgain: () => void}} props */
+function Found({ found, operation, narrow, limit, onAgain }) {
   const { traces } = found;
   if (traces.length === 0) return html`<${Nothing} narrow=${narrow} />`;
   const failed = traces.filter((trace) => trace.errors > 0).length;
@@ -48,8 +48,8 @@ function Found({ found, narrow, limit, onAgain }) {
       <p role="status">${howMany(found, limit)}${failed > 0 && html`; <strong class="failed-text">${failed} failed</strong>`}</p>
       <button type="button" class="button" onClick=${onAgain}><${Icon} name="refresh" />Refresh</button>
     </div>
-    ${traces.length > 1 && html`<${Scatter} traces=${traces} />`}
-    <${Results} traces=${traces} />`;
+    ${traces.length > 1 && html`<${Scatter} traces=${traces} find=${operation} />`}
+    <${Results} traces=${traces} find=${operation} />`;
 }
 
 /** @param {{narrow: boolean}} props */

@@ -10,8 +10,8 @@ import { useNow } from '../parts/now.js';
 
 /** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
-/** @param {{traces: TraceSummary[]}} props */
-export function Results({ traces }) {
+/** @param {{traces: TraceSummary[], find: string}} props */
+export function Results({ traces, find }) {
   const body = useRef(/** @type {HTMLElement | null} */ (null));
   const now = useNow();
   const slowest = Math.max(...traces.map((trace) => trace.duration_ms), Number.EPSILON);
@@ -23,17 +23,17 @@ export function Results({ traces }) {
       <th scope="col">Operation</th><th scope="col">Service</th><th scope="col">Started</th>
       <th scope="col">Duration</th><th scope="col" class="num">Spans</th><th scope="col" class="num">Errors</th><th scope="col">Kept for</th>
     </tr></thead>
-    <tbody ref=${body}>${traces.map((trace) => html`<${ResultRow} key=${trace.trace_id} ...${{ trace, slowest, now }} />`)}</tbody>
+    <tbody ref=${body}>${traces.map((trace) => html`<${ResultRow} key=${trace.trace_id} ...${{ trace, find, slowest, now }} />`)}</tbody>
   </table>`;
 }
 
-/** @param {{trace: TraceSummary, slowest: number, now: number}} props */
-function ResultRow({ trace, slowest, now }) {
+/** @param {{trace: TraceSummary, find: string, slowest: number, now: number}} props */
+function ResultRow({ trace, find, slowest, now }) {
   const failed = trace.errors > 0;
   const share = Math.max(0.4, (100 * trace.duration_ms) / slowest);
   return html`<tr class=${failed ? 'failed' : undefined}>
     <td class="trace-operation">
-      <a href=${tracePath(trace.trace_id)}>${trace.root_operation ?? 'root span missing'}</a>
+      <a href=${tracePath(trace.trace_id, find)}>${trace.root_operation ?? 'root span missing'}</a>
       ${failed && html`<span class="failed-word"><${Icon} name="error" />failed</span>`}
       <span class="trace-id">${trace.trace_id.slice(0, 8)}</span>
     </td>

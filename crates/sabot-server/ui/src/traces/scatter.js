@@ -11,18 +11,18 @@ const LEAST_MS = 0.001;
 
 /** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
-/** @param {{traces: TraceSummary[]}} props */
-export function Scatter({ traces }) {
+/** @param {{traces: TraceSummary[], find: string}} props */
+export function Scatter({ traces, find }) {
   const { ref, width } = useSize();
   const failed = traces.filter((trace) => trace.errors > 0).length;
   return html`<figure class="card scatter" ref=${ref} role="img"
     aria-label=${`Duration over time of ${traces.length} traces, ${failed} of them failed. The table below has the same traces.`}>
-    ${width > 0 && html`<${Dots} traces=${traces} width=${width} />`}
+    ${width > 0 && html`<${Dots} traces=${traces} find=${find} width=${width} />`}
   </figure>`;
 }
 
-/** @param {{traces: TraceSummary[], width: number}} props */
-function Dots({ traces, width }) {
+/** @param {{traces: TraceSummary[], find: string, width: number}} props */
+function Dots({ traces, find, width }) {
   const place = scales(traces, width);
   const spans = Math.max(...traces.map((trace) => trace.spans), 1);
   // Failed traces are drawn last so that none is hidden below another.
@@ -37,7 +37,7 @@ function Dots({ traces, width }) {
       <text key=${at} class="scatter-time" x=${place.x(at)} y=${HEIGHT - 6} text-anchor=${anchor}>${label}</text>`)}
     ${ordered.map((trace) => html`<circle key=${trace.trace_id} class=${trace.errors > 0 ? 'failed' : ''}
       cx=${place.x(Date.parse(trace.started_at))} cy=${place.y(trace.duration_ms)} r=${3 + 4 * Math.sqrt(trace.spans / spans)}
-      onClick=${() => navigate(tracePath(trace.trace_id))}>
+      onClick=${() => navigate(tracePath(trace.trace_id, find))}>
       <title>${`${trace.root_operation ?? 'root span missing'}, ${millis(trace.duration_ms)}${trace.errors > 0 ? ', failed' : ''}, ${instant(trace.started_at)}`}</title>
     </circle>`)}
   </svg>`;
