@@ -1,10 +1,10 @@
 //! What is recorded of a run when there is too much of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sabot_store::FaultyDisk;
-use sabot_telemetry::{SpanRecord, SpanStatus, TelemetryConfig, init_telemetry};
+use sabot_telemetry::{AttributeValue, SpanRecord, SpanStatus, TelemetryConfig, init_telemetry};
 
 use crate::harness::{Harness, events};
 
@@ -45,6 +45,31 @@ fn every_batch_of_a_file_is_in_a_trace_that_ends_with_a_commit() {
     assert!(traces.len() > 1 && traces.len() < batches, "{batches} batches in {} traces", traces.len());
     assert!(traces_with("sink") == traces, "every trace has a sink and no sink another");
     assert!(traces_with("commit") == traces, "every trace has a commit and no commit another");
+}
+
+#[test]
+fn an_epoch_is_sampled_as_a_whole() {
+    let config = TelemetryConfig::new("test").with_max_spans_per_second(1_000_000).with_sample_rate(0.5);
+    let telemetry = init_telemetry(config);
+    let yaml = "streams:\n  - { name: s, event_time: at, source: { file: s.csv, speed: 500ms } }\n";
+    let mut harness = Harness::new(&[("s.csv", &events(2_000, 20)), ("sabot.yaml", yaml)]);
+    harness.spans = telemetry.spans().clone();
+    harness.run(Arc::new(FaultyDisk::new()), 1).expect("a run");
+    let spans = telemetry.span_queue().drain(usize::MAX);
+    let rows_by_trace = |name: &str| {
+        let mut rows: BTreeMap<[u8; 16], i64> = BTreeMap::new();
+        for span in spans.iter().filter(|span| span.name.as_ref() == name) {
+            let of_span = span.attributes.iter().find(|(key, _)| key.as_ref() == "sabot.rows");
+            let Some((_, AttributeValue::Int(count))) = of_span else { panic!("{span:#?}") };
+            *rows.entry(span.trace_id).or_default() += count;
+        }
+        rows
+    };
+    // What a commit says it committed is what the batches of its trace brought.
+    let (batches, commits) = (rows_by_trace("process_batch source:s"), rows_by_trace("commit"));
+    assert!(batches == commits, "a batch was recorded without the others of its epoch");
+    let recorded: i64 = commits.values().sum();
+    assert!((1..2_000).contains(&recorded), "{recorded} rows of 2,000 were recorded at half the traces");
 }
 
 /// Names of the spans that hang below nothing.
