@@ -1,14 +1,18 @@
 //! Functions that can make far more than they are given, within bounds.
 //!
 //! `repeat('x', 2000000000)` is quickly written, and such functions reserve what they will make at once. Memory that
-//! cannot be had ends the process: nothing could catch that. So each of them stands behind one of the same name that
-//! first works out what a call would make, and refuses more than [`MAX_BYTES`]; and what is made once must not be large
-//! where every row gets it.
+//! cannot be had ends the process: nothing could catch that. So each of them is put behind one of the same name that
+//! first works out what a call would make, and refuses more than [`MAX_BYTES`]. What joins what it is given can double it
+//! with each step of a query, and is held to [`MAX_JOINED_BYTES`]. What is made once must not be large where every row
+//! gets it, and no type may be wide by itself.
 //!
-//! The bound is one of single calls: what several make together, and what grows by joining texts and rows, is not counted.
+//! The bound is one of single calls: what several make together, and what grows by joining rows, is not counted.
 
 mod constant;
 mod estimate;
+mod joined;
+mod rule;
+mod width;
 
 use std::sync::Arc;
 
@@ -23,20 +27,14 @@ use sabot_common::units::{format_count, format_size};
 
 pub(crate) use self::constant::{check_constants, check_constants_of};
 use self::estimate::{Call, Growth};
+pub(crate) use self::rule::{Bounds, bound};
 
 /// What one call may make for one batch, besides what it is given.
 const MAX_BYTES: u128 = 64 << 20;
+/// What a call may make of a batch by joining what it is given: far more than any batch of a stream holds.
+const MAX_JOINED_BYTES: u128 = 256 << 20;
 
-/// Puts those of `functions` that need it behind their bound.
-pub(crate) fn bound(functions: &mut [Arc<ScalarUDF>]) {
-    for function in functions {
-        if let Some(growth) = Growth::of(function.name()) {
-            *function = Arc::new(Bounded { inner: Arc::clone(function), growth }.into());
-        }
-    }
-}
-
-/// A function that refuses to make too much. What is not delegated is what all of the functions leave as it is.
+/// A function that refuses to make too much. What is not delegated makes plans better, and no difference to results.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Bounded {
     inner: Arc<ScalarUDF>,
@@ -81,17 +79,22 @@ impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let call = Call::new(self.growth, &args);
         let bytes = self.growth.bytes(&call)?;
-        if bytes > MAX_BYTES {
-            let rows = match call.rows() {
-                1 => "for one row".to_owned(),
-                rows => format!("in one batch of {} rows", format_count(rows as u64)),
-            };
-            return exec_err!("{} would make {} {rows}; the most is {}", self.name(), size(bytes), size(MAX_BYTES));
+        let most = self.growth.most();
+        if bytes > most {
+            let rows = rows_of(call.rows());
+            return exec_err!("{} would make {} {rows}; the most is {}", self.name(), size(bytes), size(most));
         }
         if self.growth == Growth::Pad {
             args.args.iter_mut().skip(1).take(1).for_each(without_negatives);
         }
         self.inner.invoke_with_args(args)
+    }
+}
+
+fn rows_of(rows: usize) -> String {
+    match rows {
+        1 => "for one row".to_owned(),
+        rows => format!("in one batch of {} rows", format_count(rows as u64)),
     }
 }
 

@@ -23,12 +23,14 @@ mod aggregate;
 mod bounded;
 mod depth;
 mod error;
+mod expansion;
 mod expr;
 mod lower;
 mod plan;
 mod planner;
 mod query;
 mod relation;
+mod subqueries;
 mod tumble;
 mod types;
 

@@ -22,7 +22,7 @@ use sabot_common::suggest;
 use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
-use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, lower};
+use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, expansion, lower, subqueries};
 
 /// Plans agents' SQL against a set of relations.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ impl Planner {
             // Some functions exist only until they are simplified, so this is not an optimisation.
             let simplifier =
                 ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
-            let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
+            let expr = simplifier.simplify(bounded::bound(simplifier.coerce(expr, &schema)?)?)?;
             bounded::check_constants_of(&expr)?;
             context.create_physical_expr(expr, &schema)
         });
@@ -81,7 +81,9 @@ impl Planner {
     fn logical_plan(&self, sql: &str, rules: Rules) -> Result<LogicalPlan, SqlError> {
         let state = session_state();
         let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
+        let mut statement = state.sql_to_statement(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
+        expansion::check(&statement)?;
+        subqueries::name(&mut statement);
         let context = SessionContext::new_with_state(state);
         self.register(&context, &statement)?;
         let planned = futures::executor::block_on(context.state().statement_to_plan(statement))
@@ -153,9 +155,7 @@ fn session_state() -> SessionState {
 
 /// The functions all SQL has, agents' and ad-hoc.
 pub(crate) fn with_functions(session: SessionStateBuilder) -> SessionState {
-    let mut session = session.with_default_features();
-    bounded::bound(session.scalar_functions().get_or_insert_default());
-    session.build()
+    session.with_default_features().with_analyzer_rule(Arc::new(bounded::Bounds)).build()
 }
 
 /// A reference as a relation's name: its parts joined with dots.

@@ -25,9 +25,9 @@ use datafusion::sql::sqlparser::ast::Statement as Parsed;
 use futures::StreamExt;
 use sabot_common::suggest;
 
-use crate::SqlError;
 use crate::bounded::check_constants;
 use crate::planner::{check_depth, dotted, is_of_catalog, register_as, session_config, with_functions};
+use crate::{SqlError, expansion, subqueries};
 
 mod condition;
 mod parquet;
@@ -191,10 +191,13 @@ impl QueryEngine {
         let session = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&self.runtime));
         let context = SessionContext::new_with_state(with_functions(session));
         let state = context.state();
-        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
+        let mut statement =
+            state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
         if !only_reads(&statement) {
             return Err(SqlError::unplannable(ONLY_READS));
         }
+        expansion::check(&statement)?;
+        subqueries::name(&mut statement);
         for reference in state.resolve_table_references(&statement).map_err(planning)? {
             let name = dotted(&reference);
             let source = self.relations.resolve(&name).ok_or_else(|| self.unknown(&name))?;

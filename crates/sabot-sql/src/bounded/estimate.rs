@@ -18,7 +18,7 @@ use datafusion::common::Result;
 use datafusion::functions::regex::regexpcount::regexp_count_func;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::MAX_BYTES;
+use super::{MAX_BYTES, MAX_JOINED_BYTES};
 
 /// A text's character takes at most this.
 const MAX_CHAR_BYTES: u128 = 4;
@@ -42,6 +42,10 @@ pub(super) enum Growth {
     Series {
         inclusive: bool,
     },
+    /// What is given, so many times.
+    Joined {
+        times: u8,
+    },
 }
 
 impl Growth {
@@ -57,8 +61,17 @@ impl Growth {
             "array_to_string" => Self::ArrayToString,
             "range" => Self::Series { inclusive: false },
             "generate_series" => Self::Series { inclusive: true },
+            "concat" | "concat_ws" | "overlay" | "array_concat" | "array_append" | "array_prepend" | "make_array"
+            | "map" | "named_struct" | "struct" => Self::Joined { times: 1 },
+            // A byte is two digits.
+            "encode" => Self::Joined { times: 2 },
             _ => return None,
         })
+    }
+
+    /// The bound on what a call makes.
+    pub(super) const fn most(self) -> u128 {
+        if matches!(self, Self::Joined { .. }) { MAX_JOINED_BYTES } else { MAX_BYTES }
     }
 
     pub(super) fn bytes(self, call: &Call<'_>) -> Result<u128> {
@@ -71,6 +84,7 @@ impl Growth {
             Self::ArrayResize => array_resized(call),
             Self::ArrayToString => array_as_text(call),
             Self::Series { inclusive } => series(call, inclusive),
+            Self::Joined { times } => Ok(joined(call)? * u128::from(times)),
         }
     }
 }
@@ -305,8 +319,18 @@ fn values_between(start: i128, stop: i128, step: i128, inclusive: bool) -> u128 
     span.checked_div(step.unsigned_abs()).map_or(0, |steps| steps + 1)
 }
 
+/// All that is given; a scalar is written out for each row.
+fn joined(call: &Call<'_>) -> Result<u128> {
+    let bytes = (0..call.args.len()).map(|index| {
+        let given = call.values(index)?;
+        let times = if given.is_scalar { call.rows as u128 } else { 1 };
+        Ok(bytes_of(&given.values).saturating_mul(times))
+    });
+    bytes.sum()
+}
+
 /// What the values of an array take, with those in them.
-fn bytes_of(values: &dyn Array) -> u128 {
+pub(super) fn bytes_of(values: &dyn Array) -> u128 {
     let nested = match values.data_type() {
         DataType::List(_) => {
             let lists = values.as_list::<i32>();
@@ -322,6 +346,8 @@ fn bytes_of(values: &dyn Array) -> u128 {
             bytes_of(&part(&entries, maps.offsets()))
         }
         DataType::FixedSizeList(..) => bytes_of(values.as_fixed_size_list().values()),
+        DataType::Utf8View => values.as_string_view().lengths().map(u128::from).sum(),
+        DataType::BinaryView => values.as_binary_view().lengths().map(u128::from).sum(),
         DataType::Struct(_) => values.as_struct().columns().iter().map(|column| bytes_of(column)).sum(),
         _ => values.to_data().get_slice_memory_size().map_or(0, |bytes| bytes as u128),
     };

@@ -1,6 +1,5 @@
 //! What is small is made as ever, and what is large is refused before it is made.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::TimestampMicrosecondArray;
@@ -11,7 +10,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 use expect_test::expect;
 
-use super::Bounded;
+use super::Growth;
 use crate::planner::with_functions;
 use crate::{Planner, Relation, RelationKind, SqlError, Step};
 
@@ -43,18 +42,14 @@ async fn value(context: &SessionContext, sql: &str, rows: RecordBatch) -> Result
     Ok(Arc::clone(batches[0].column(0)))
 }
 
-#[test]
-fn they_are_bounded_under_all_their_names() {
+#[tokio::test]
+async fn they_are_bounded_under_all_their_names() {
     let state = bounded().state();
-    let mut names: Vec<_> = state.scalar_functions().iter().collect();
-    names.retain(|(_, function)| (function.inner().as_ref() as &dyn Any).is::<Bounded>());
-    let mut names: Vec<_> = names.into_iter().map(|(name, _)| name.as_str()).collect();
+    let functions = state.scalar_functions().iter();
+    let mut names: Vec<_> =
+        functions.filter(|(_, f)| Growth::of(f.name()).is_some()).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    expect![
-        "array_join array_repeat array_resize array_to_string generate_series list_join list_repeat list_resize \
-         list_to_string lpad range regexp_replace repeat replace rpad"
-    ]
-    .assert_eq(&names.join(" "));
+    expect!["array_append array_cat array_concat array_join array_prepend array_push_back array_push_front array_repeat array_resize array_to_string concat concat_ws encode generate_series list_append list_cat list_concat list_join list_prepend list_push_back list_push_front list_repeat list_resize list_to_string lpad make_array make_list map named_struct overlay range regexp_replace repeat replace row rpad struct"].assert_eq(&names.join(" "));
 }
 
 #[tokio::test]
@@ -107,6 +102,25 @@ async fn what_is_small_is_made_as_ever() {
         "range(i, TIMESTAMP '1970-01-02', INTERVAL '90 minutes')",
         "generate_series(TIMESTAMP '1970-01-02', arrow_cast(i, 'Timestamp(s)'), INTERVAL '-1 day -1 hour')",
         "range('2024-01-01', '2024-02-01', INTERVAL '1 week')",
+        "t || n || t",
+        "'a' || 'b' || 1",
+        "arrow_cast(t, 'Utf8View') || t",
+        "l || [n]",
+        "[n, 1]",
+        "[[n], l]",
+        "concat(t, n, NULL)",
+        "concat_ws(', ', t, n)",
+        "overlay(t PLACING 'zz' FROM 2)",
+        "array_concat(l, l, [1])",
+        "array_append(l, n)",
+        "array_prepend(n, l)",
+        "{'a': t, 'b': n}",
+        "struct(t, l)",
+        "named_struct('a', t)",
+        "map {'a': n}",
+        "map(['x'], [n])",
+        "encode(t, 'hex')",
+        "arrow_cast([n, n], 'FixedSizeList(2, Int64)')",
     ] {
         let (ours, theirs) = (value(&ours, sql, rows()).await, value(&theirs, sql, rows()).await);
         assert_eq!(ours.expect(sql).as_ref(), theirs.expect(sql).as_ref(), "{sql}");
@@ -155,12 +169,12 @@ async fn what_is_large_is_refused_and_told() {
         "range(i, TIMESTAMP '2200-01-01', INTERVAL '1 microsecond')",
         "generate_series(d, d, INTERVAL '1 month -31 days')",
     ] {
-        let error = value(&bounded(), sql, rows()).await.expect_err(sql);
+        let error = value(&bounded(), sql, rows()).await.map(drop).expect_err(sql);
         let error = SqlError::evaluating(&error).to_string();
         told += error.strip_suffix("; the most is 64 MiB").expect(&error);
         told += "\n";
     }
-    expect![[r"
+    expect![[r#"
         repeat would make 1.86 GiB for one row
         repeat would make 257 MiB in one batch of 8 rows
         repeat would make too much to count in one batch of 8 rows
@@ -185,7 +199,7 @@ async fn what_is_large_is_refused_and_told() {
         range would make 156 MiB in one batch of 8 rows
         range would make 369668 TiB in one batch of 8 rows
         generate_series would make too much to count in one batch of 8 rows
-    "]]
+    "#]]
     .assert_eq(&told);
 }
 
@@ -227,10 +241,41 @@ async fn a_constant_is_small_where_every_row_gets_it() {
     }
 }
 
+/// 32 texts of 3 MB.
+fn large_texts() -> RecordBatch {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x y".repeat(1_000_000); 32]));
+    RecordBatch::try_from_iter([("t", text)]).unwrap()
+}
+
+#[tokio::test]
+async fn what_joins_too_much_is_refused_and_told() {
+    let mut told = String::new();
+    for sql in [
+        "concat(t, 'x', t, t)",
+        "concat_ws(', ', t, t, t)",
+        "[t, t, t]",
+        "struct(t, t, t)",
+        "encode(concat(t, t), 'hex')",
+        "t || t || t",
+    ] {
+        let error = value(&bounded(), sql, large_texts()).await.map(drop).expect_err(sql);
+        told += &SqlError::evaluating(&error).to_string();
+        told += "\n";
+    }
+    expect![[r#"
+        concat would make 275 MiB in one batch of 32 rows; the most is 256 MiB
+        concat_ws would make 275 MiB in one batch of 32 rows; the most is 256 MiB
+        make_array would make 275 MiB in one batch of 32 rows; the most is 256 MiB
+        struct would make 275 MiB in one batch of 32 rows; the most is 256 MiB
+        encode would make 366 MiB in one batch of 32 rows; the most is 256 MiB
+        || makes 275 MiB in one batch of 32 rows; the most is 256 MiB
+    "#]]
+    .assert_eq(&told);
+}
+
 #[tokio::test]
 async fn work_on_large_texts_is_not_growth() {
-    let text: ArrayRef = Arc::new(StringArray::from(vec!["x y".repeat(1_000_000); 32]));
-    let rows = RecordBatch::try_from_iter([("t", text)]).unwrap();
+    let rows = large_texts();
     for sql in [
         "repeat(t, 1)",
         "replace(t, 'x', 'z')",
@@ -243,4 +288,47 @@ async fn work_on_large_texts_is_not_growth() {
     ] {
         value(&bounded(), sql, rows.clone()).await.expect(sql);
     }
+}
+
+#[tokio::test]
+async fn a_type_is_not_wide_by_itself() {
+    for sql in [
+        "arrow_cast(n, 'FixedSizeList(2147483647, Int64)')",
+        "arrow_try_cast([n], 'FixedSizeList(300, FixedSizeList(300, Int64))')",
+        "arrow_cast(t, 'FixedSizeBinary(2147483647)')",
+        "arrow_cast([t], 'List(FixedSizeBinary(2147483647))')",
+        "CAST([n] AS BIGINT[100000])",
+        "TRY_CAST([n] AS BIGINT[100000])",
+    ] {
+        let error = value(&bounded(), sql, rows()).await.map(drop).expect_err(sql).strip_backtrace();
+        assert!(error.contains("takes too much room"), "{sql}: {error}");
+    }
+}
+
+/// Each step doubles what the one before made.
+#[tokio::test]
+async fn what_joins_itself_again_and_again_is_refused() {
+    let mut sql = "SELECT rpad(t, 1000000) AS x FROM batch".to_owned();
+    for _ in 0..8 {
+        sql = format!("SELECT x || x AS x FROM ({sql}) AS s");
+    }
+    let context = bounded();
+    context.register_batch("batch", rows()).unwrap();
+    let error = context.sql(&sql).await.unwrap().collect().await.map(drop).expect_err("too much");
+    assert!(error.strip_backtrace().contains("|| makes"), "{error}");
+}
+
+/// A column's name is that of what is written.
+#[tokio::test]
+async fn names_stay() {
+    let context = bounded();
+    context.register_batch("batch", rows()).unwrap();
+    let sql = "SELECT t || n, concat(t, 'x'), [n], count(*) FROM batch GROUP BY t || n, concat(t, 'x'), [n] HAVING t || n > 'a'";
+    let names =
+        |schema: &arrow::datatypes::Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    let ours = context.sql(sql).await.unwrap().collect().await.unwrap();
+    let plain = SessionContext::new();
+    plain.register_batch("batch", rows()).unwrap();
+    let theirs = plain.sql(sql).await.unwrap().collect().await.unwrap();
+    assert_eq!(names(&ours[0].schema()), names(&theirs[0].schema()));
 }

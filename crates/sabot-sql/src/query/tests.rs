@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow::array::{Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use super::{Batches, QueryEngine, QueryLimits, Relations, RowSink, RowSource, RowSourceKind};
 use crate::{SqlError, check_condition};
@@ -179,5 +179,24 @@ fn a_condition_is_one_expression_as_the_parser_reads_it() {
         "SELECT 1",
     ] {
         assert!(check_condition(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// Steps that read the same are steps all the same.
+#[tokio::test]
+async fn equal_subqueries_without_names_are_all_evaluated() {
+    let (engine, _) = engine(64 << 20);
+    let mut sql = "SELECT 1 AS n".to_owned();
+    let mut expected = 1;
+    for _ in 0..5 {
+        sql = format!("SELECT n + n AS n FROM ({sql})");
+        expected *= 2;
+        let result = engine.query(&sql, limits(Duration::from_secs(20))).await.unwrap();
+        let rows: Vec<i64> = result
+            .batches
+            .iter()
+            .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
+            .collect();
+        assert_eq!(rows, [expected], "{sql}");
     }
 }
