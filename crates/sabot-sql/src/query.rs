@@ -32,6 +32,7 @@ use crate::{SqlError, expansion, subqueries};
 mod condition;
 mod parquet;
 mod partition;
+mod pauses;
 
 pub use condition::check_condition;
 
@@ -221,6 +222,7 @@ impl QueryEngine {
         let plan = state.optimize(&plan).map_err(evaluating)?;
         check_constants(&plan).map_err(|error| SqlError::planning(&error))?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(evaluating)?;
+        let plan = if explains { plan } else { pauses::with_pauses(plan).map_err(evaluating)? };
         let mut stream = execute_stream(plan, state.task_ctx()).map_err(evaluating)?;
         sink.columns(&stream.schema())?;
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);

@@ -87,6 +87,22 @@ async fn a_query_that_runs_too_long_stops_working_also_on_one_thread() {
     }
 }
 
+/// Joins that have read all there is soon, and compute for hours.
+#[tokio::test]
+async fn a_query_that_waits_for_nothing_ends_in_time_too() {
+    for sql in [
+        "SELECT count(*) FROM numbers a JOIN numbers b ON a.n + b.n >= 0",
+        "SELECT count(*) FROM (SELECT 1 AS k FROM numbers) a JOIN (SELECT 1 AS k FROM numbers) b ON a.k = b.k",
+        "SELECT a.n + b.n AS s FROM numbers a CROSS JOIN numbers b ORDER BY s LIMIT 1",
+    ] {
+        let (engine, _) = engine(256 << 20);
+        let start = tokio::time::Instant::now();
+        let error = engine.query(sql, limits(Duration::from_millis(300))).await.expect_err(sql);
+        assert!(matches!(&error, SqlError::Limit(what) if what.contains("longer than 0.3 s")), "{sql}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{sql}: {:?}", start.elapsed());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_nobody_waits_for_stops_working() {
     let (engine, given) = engine(256 << 20);
