@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry::{attributes, spans};
-use sabot_store::Section;
+use sabot_store::{Section, size_of_rows};
 use sabot_telemetry::{ActiveSpan, SpanBuilder, Spans, TraceContext};
 
 use crate::operator::COMPONENT;
@@ -132,7 +132,7 @@ impl Chain {
         let mut span = builder.start();
         if span.is_recording() {
             let rows = |route| inputs.iter().filter(|i| i.route == route).map(Envelope::rows).sum::<u64>();
-            let bytes: usize = inputs.iter().map(|input| input.batch.get_array_memory_size()).sum();
+            let bytes: usize = inputs.iter().map(|input| size_of_rows(&input.batch)).sum();
             span.set_attribute(attributes::AGENT, Arc::clone(&self.context.agent));
             span.set_attribute(attributes::COMPONENT, COMPONENT);
             span.set_attribute(attributes::STREAM, Arc::clone(&self.context.stream));

@@ -48,7 +48,7 @@ impl From<StoreError> for ServerError {
     fn from(error: StoreError) -> Self {
         match error {
             // Somebody else's directory: another has to be chosen.
-            StoreError::ForeignDir { .. } => Self::refused(error),
+            StoreError::ForeignDir { .. } | StoreError::ForeignFile { .. } => Self::refused(error),
             _ => Self::environment(error),
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`Server::start`] loads the project (failing before anything is bound), opens the store, starts telemetry.
 //! 2. `platform` turns declarations into running jobs, and keeps them: agents come, stop, start and go.
-//! 3. `api` answers requests, one file per family; `ui` serves the pages; `monitor` samples rates once a second,
+//! 3. `api` answers requests, one file per family, over `listen`'s connections; `ui` serves the pages; `monitor` samples rates once a second,
 //!    `housekeeping` retires rows.
 //! 4. [`Server::stop`] drains: jobs commit what is in flight, spans are written, the lock is released.
 
@@ -13,6 +13,7 @@ mod check;
 mod disk;
 mod error;
 mod housekeeping;
+mod listen;
 mod monitor;
 mod options;
 mod platform;

@@ -1,6 +1,8 @@
-//! What the process itself uses, read from the operating system.
+//! What the process itself uses, as the operating system tells, and what it may use.
 
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// One reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -9,6 +11,15 @@ pub(crate) struct Usage {
     pub(crate) memory_bytes: u64,
     /// Processor time used since the process started.
     pub(crate) cpu: Duration,
+}
+
+/// Lets the process open as many files as it may be allowed: by default a shell gives it far fewer.
+pub(crate) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("the limit of open files stays {:?}: {error}", limit.current);
+    }
 }
 
 /// Reads the process's usage; zeros where the system does not say.

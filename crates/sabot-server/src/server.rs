@@ -14,7 +14,6 @@ use sabot_runtime::{Committer, Workers, describe};
 use sabot_sql::QueryEngine;
 use sabot_store::{Disk, RealDisk, Store, StoreOptions, StreamKind};
 use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,7 +21,7 @@ use crate::api::{self, Api, QueryThreads, Serving};
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
-use crate::{ServerError, UpOptions};
+use crate::{ServerError, UpOptions, listen};
 
 /// Longest a drain may take before the process ends anyway; what is not committed then is done again at the next start.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
@@ -144,10 +143,11 @@ impl Server {
         let project = load_project(options)?;
         let settings = project.settings.settings.clone();
         let address = checked_address(options, &settings)?;
+        crate::process::raise_open_files();
         let clock = SystemClock::shared();
         let data_dir = data_dir(options, &project);
         // Bound before anything is removed or recovered: a taken port should cost no time and change nothing.
-        let listener = bind(address).await?;
+        let listener = listen::bind(address).await?;
         if options.fresh {
             crate::check::check_plans(&project)?;
             remove_data(&data_dir)?;
@@ -188,7 +188,8 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));
-        background.spawn(serve(listener, api::router(api, serving(options, bound)), closed));
+        let router = api::router(api, serving(options, bound));
+        background.spawn(listen::serve(listener, router, listen::Limits::default(), closed));
         let described = described(&platform);
         let started =
             Started { address: bound, with_ui: !options.no_ui, data_dir, finished_before, warnings, ..described };
@@ -357,18 +358,6 @@ fn checked_address(options: &UpOptions, settings: &Settings) -> Result<SocketAdd
     Ok(SocketAddr::new(ip, options.port.unwrap_or(settings.server.port)))
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let fix = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program has it; choose another with --port, or 0 for any free one"
-            }
-            _ => "choose another address with --bind and --port",
-        };
-        ServerError::environment(format!("cannot listen on {address}: {error}; {fix}"))
-    })
-}
-
 fn telemetry(settings: &Settings) -> TelemetryProviders {
     let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
         .with_service_version(env!("CARGO_PKG_VERSION"))
@@ -425,16 +414,4 @@ fn platform(
         speed: options.speed,
     };
     Ok(Arc::new(Platform::new(project, parts)))
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
-    let until_closed = async move {
-        // An error means the server is gone, which closes it too.
-        if closed.wait_for(|closed| *closed).await.is_err() {
-            tracing::debug!("the server went away without closing");
-        }
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_closed).await {
-        tracing::error!("the API stopped: {error}");
-    }
 }

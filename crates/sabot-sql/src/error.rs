@@ -6,6 +6,11 @@ use datafusion::error::DataFusionError;
 
 mod message;
 
+/// A stream or table could not be read, in the words of whoever reads it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreadable(pub(crate) String);
+
 /// An SQL text or its execution failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -25,9 +30,15 @@ pub enum SqlError {
         /// What to write.
         instead: String,
     },
-    /// A limit of the query was reached: narrow it or raise the limit.
+    /// The query is larger than one may be: split it.
     #[error("{0}")]
     Limit(String),
+    /// The time or the memory a query may use is used up: narrow it or allow more.
+    #[error("{0}")]
+    Spent(String),
+    /// What the query reads cannot be read, which is no fault of the query's.
+    #[error("{0}")]
+    Read(String),
     /// Evaluation failed on the data at hand.
     #[error("{0}")]
     Evaluate(String),
@@ -41,7 +52,7 @@ impl SqlError {
     /// A query whose time is up.
     pub fn took_longer_than(timeout: Duration) -> Self {
         let seconds = timeout.as_secs_f64();
-        Self::Limit(format!("the query ran longer than {seconds} s; narrow it or allow more time"))
+        Self::Spent(format!("the query ran longer than {seconds} s; narrow it or allow more time"))
     }
 
     /// A construct that agents do not run, and what to write instead.
@@ -75,7 +86,11 @@ impl SqlError {
     pub(crate) fn evaluating(error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(what) => {
-                Self::Limit(format!("the query needs more memory than it may use: {}", message::first_line(what)))
+                Self::Spent(format!("the query needs more memory than it may use: {}", message::first_line(what)))
+            }
+            DataFusionError::External(cause) if cause.is::<Unreadable>() => Self::Read(cause.to_string()),
+            DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+                Self::Read(message::plain(error))
             }
             _ => Self::Evaluate(message::plain(error)),
         }

@@ -40,6 +40,14 @@ pub enum StoreError {
         /// What in it is not ours.
         found: String,
     },
+    /// Take the file away; nothing has been removed.
+    #[error("{dir} also holds \"{found}\", which is not Sabot's; move it away, then start over")]
+    ForeignFile {
+        /// The directory.
+        dir: PathBuf,
+        /// What in it is not ours.
+        found: String,
+    },
     /// Use the version of Sabot that wrote it, or start afresh.
     #[error(
         "{file} has format version {found}, this Sabot reads version {supported}; use the Sabot that wrote it, or start over with --fresh"

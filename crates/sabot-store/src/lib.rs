@@ -16,6 +16,7 @@ mod error;
 mod journal;
 mod record;
 mod segment;
+mod size;
 mod snapshot;
 mod store;
 mod table;
@@ -26,6 +27,7 @@ pub use record::{
     CommitRecord, CommitRequest, FileEnd, InputPosition, OutputEnd, PLACE_COLUMNS, StreamKind, StreamSpec, TableSpec,
 };
 pub use segment::{Frame, FrameMeta, PartitionReader, PartitionWriter};
+pub use size::size_of_rows;
 pub use snapshot::Section;
 pub use store::{
     DiskUsage, PartitionInfo, RetentionStats, Store, StoreOptions, StreamInfo, is_data_dir, remove_data_dir,

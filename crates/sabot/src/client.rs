@@ -197,11 +197,13 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The API's error as ours: 404 is not found, 400 and 422 are the user's input, 401 and 403 are refusals.
+/// The API's error as ours: 404 is not found, 400 and 422 are the user's input unless they say that a query was tried and
+/// failed, 401 and 403 are refusals.
 fn refusal(status: u16, answer: &Value) -> Option<CliError> {
     let error = answer.get("error")?;
     let message = error.get("message")?.as_str()?;
     let failure = match status {
+        422 if error.get("code").and_then(Value::as_str) == Some("failed") => CliError::failed(message),
         400 | 422 => CliError::usage(message),
         401 | 403 => CliError::refused(message),
         404 => CliError::not_found(message),

@@ -11,7 +11,7 @@ use sabot_common::clock::SharedClock;
 use sabot_common::registry::attributes;
 use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer, admit_cause};
 use sabot_sql::to_plain;
-use sabot_store::{FrameMeta, OutputEnd, PartitionWriter, Store, StoreError, StreamSpec};
+use sabot_store::{FrameMeta, OutputEnd, PartitionWriter, Store, StoreError, StreamSpec, size_of_rows};
 use sabot_telemetry::{Spans, TraceContext};
 
 /// Rows after which a frame is written without waiting for the barrier.
@@ -148,7 +148,7 @@ impl Partition {
 
     fn has_room_for(&self, batch: &RecordBatch) -> bool {
         self.rows == 0
-            || (self.rows + batch.num_rows() <= FRAME_ROWS && self.bytes + batch.get_array_memory_size() <= FRAME_BYTES)
+            || (self.rows + batch.num_rows() <= FRAME_ROWS && self.bytes + size_of_rows(batch) <= FRAME_BYTES)
     }
 
     fn add(&mut self, batch: RecordBatch, trace: Option<TraceContext>, times: Option<(i64, i64)>) {
@@ -164,7 +164,7 @@ impl Partition {
             self.traces.push(trace);
         }
         self.rows += batch.num_rows();
-        self.bytes += batch.get_array_memory_size();
+        self.bytes += size_of_rows(&batch);
         self.waiting.push(batch);
     }
 

@@ -52,6 +52,10 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    pub(crate) fn too_slow(message: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message).hint("send it at once")
+    }
+
     pub(crate) fn busy(message: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("ask again later, or allow more time")
     }
@@ -101,7 +105,11 @@ impl From<PlatformError> for ApiError {
 
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
-        Self::invalid(error)
+        match error {
+            SqlError::Plan { .. } | SqlError::Unsupported { .. } | SqlError::Limit(_) => Self::invalid(error),
+            SqlError::Spent(_) | SqlError::Evaluate(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "failed", error),
+            SqlError::Read(_) => Self::internal(error),
+        }
     }
 }
 
@@ -121,6 +129,7 @@ impl From<sabot_observatory::SearchError> for ApiError {
     fn from(error: sabot_observatory::SearchError) -> Self {
         match error {
             sabot_observatory::SearchError::Store(_) => Self::internal(error),
+            sabot_observatory::SearchError::Query(error) => error.into(),
             _ => Self::invalid(error),
         }
     }

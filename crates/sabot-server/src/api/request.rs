@@ -1,5 +1,7 @@
 //! What a request brings: names in its path, parameters, a body. What is wrong with them is told as every error is.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
 use axum::http::request::Parts;
@@ -21,6 +23,8 @@ const PARAMETERS: [(&str, &[&str]); 6] = [
     ("/api/v1/traces/{id}", &["limit"]),
     ("/api/v1/telemetry/metrics", &["component"]),
 ];
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The one that may be given several times.
 const REPEATED: &str = "tag";
 
@@ -124,7 +128,7 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Ok(Self(String::from_request(request, state).await?))
+        in_time(String::from_request(request, state)).await.map(Self)
     }
 }
 
@@ -135,7 +139,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(body) = Json::from_request(request, state).await?;
-        Ok(Self(body))
+        in_time(Json::from_request(request, state)).await.map(|Json(body)| Self(body))
+    }
+}
+
+/// A body that does not arrive would keep its connection for ever.
+async fn in_time<T, E>(body: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(read) => Ok(read?),
+        Err(_elapsed) => Err(ApiError::too_slow(format!("the body did not arrive within {BODY_TIMEOUT:?}"))),
     }
 }

@@ -11,6 +11,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::stream;
 
 use super::PartitionReader;
+use crate::error::Unreadable;
 
 struct Partition {
     schema: SchemaRef,
@@ -38,7 +39,9 @@ impl PartitionStream for Partition {
             Ok(batches) => batches,
             Err(error) => Box::new(std::iter::once(Err(error))),
         };
-        let batches = stream::iter(batches.map(|batch| batch.map_err(DataFusionError::Execution)));
+        let batches = stream::iter(
+            batches.map(|batch| batch.map_err(|error| DataFusionError::External(Box::new(Unreadable(error))))),
+        );
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
     }
 }

@@ -82,7 +82,7 @@ async fn a_query_that_runs_too_long_stops_working_also_on_one_thread() {
     for sql in ENDLESS {
         let (engine, given) = engine(256 << 20);
         let error = engine.query(sql, limits(Duration::from_millis(300))).await.expect_err(sql);
-        assert!(matches!(&error, SqlError::Limit(what) if what.contains("longer than 0.3 s")), "{sql}: {error}");
+        assert!(matches!(&error, SqlError::Spent(what) if what.contains("longer than 0.3 s")), "{sql}: {error}");
         assert_still(&given).await;
     }
 }
@@ -98,7 +98,7 @@ async fn a_query_that_waits_for_nothing_ends_in_time_too() {
         let (engine, _) = engine(256 << 20);
         let start = tokio::time::Instant::now();
         let error = engine.query(sql, limits(Duration::from_millis(300))).await.expect_err(sql);
-        assert!(matches!(&error, SqlError::Limit(what) if what.contains("longer than 0.3 s")), "{sql}: {error}");
+        assert!(matches!(&error, SqlError::Spent(what) if what.contains("longer than 0.3 s")), "{sql}: {error}");
         assert!(start.elapsed() < Duration::from_secs(20), "{sql}: {:?}", start.elapsed());
     }
 }
@@ -120,7 +120,7 @@ async fn an_answer_counts_as_memory() {
     let (engine, given) = engine(4 << 20);
     let limits = limits(Duration::from_mins(1));
     let error = engine.query("SELECT n FROM numbers", limits).await.expect_err("16 MB of numbers");
-    assert!(matches!(&error, SqlError::Limit(what) if what.contains("more memory")), "{error}");
+    assert!(matches!(&error, SqlError::Spent(what) if what.contains("more memory")), "{error}");
     assert!(given.load(Ordering::Relaxed) < 2_000, "it ended early");
     let small = engine.query("SELECT n FROM numbers WHERE n < 100000", limits).await.expect("1.6 MB of numbers");
     assert_eq!(small.batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 200_000);

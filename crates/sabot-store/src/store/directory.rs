@@ -123,9 +123,9 @@ pub fn is_data_dir(dir: &Path) -> bool {
     matches!(read_text(&disk, &dir.join(FORMAT)), Ok(Some(text)) if text.starts_with(MARK))
 }
 
-/// Removes what stores and servers have made in a data directory that no process uses, and the directory itself when
-/// nothing else is in it. Nothing happens when there is no directory, or one to which a store has put nothing yet; one
-/// of somebody else is refused. After a crash the same call goes on.
+/// Removes what stores and servers have made in a data directory that no process uses, and the directory itself. Nothing
+/// happens when there is no directory, or one to which a store has put nothing yet; one of somebody else, or with
+/// something of somebody else in it, is refused. After a crash the same call goes on.
 pub fn remove_data_dir(dir: &Path) -> Result<(), StoreError> {
     let disk: Arc<dyn Disk> = Arc::new(crate::RealDisk);
     if !is_data_dir(dir) {
@@ -133,6 +133,10 @@ pub fn remove_data_dir(dir: &Path) -> Result<(), StoreError> {
         return foreign.map_or(Ok(()), |found| Err(StoreError::ForeignDir { dir: dir.to_owned(), found }));
     }
     let lock = lock(&disk, dir)?;
+    let is_ours = |name: &str| OURS.contains(&name) || [LOCK, FORMAT].contains(&name);
+    if let Some(found) = disk.list(dir).map_err(at(dir))?.into_iter().find(|name| !is_ours(name)) {
+        return Err(StoreError::ForeignFile { dir: dir.to_owned(), found });
+    }
     // The journal first: without it nothing of the rest can be taken for something whole.
     for path in OURS.map(|name| dir.join(name)) {
         remove(&path).map_err(at(&path))?;

@@ -28,6 +28,11 @@ fn on_the_machines_disk_the_holder_is_named() {
     let message = remove_data_dir(&data).unwrap_err().to_string();
     assert!(message.contains(&by_us), "{message}");
     drop(store);
+    std::fs::write(data.join("mine.txt"), "mine").unwrap();
+    let message = remove_data_dir(&data).unwrap_err().to_string();
+    assert!(message.contains("\"mine.txt\", which is not Sabot's"), "{message}");
+    open().expect("nothing is lost");
+    std::fs::remove_file(data.join("mine.txt")).unwrap();
     remove_data_dir(&data).unwrap();
     assert!(!is_data_dir(&data) && !data.exists());
 }

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use super::keys_of;
 use crate::StoreError;
+use crate::size::size_of_rows;
 use crate::table::index::{KeyIndex, invalid};
 
 /// The fewest rows whose order is worked out at a time: those who ask for a few often ask for a few more.
@@ -38,8 +39,7 @@ impl Chunk {
     }
 
     fn of(rows: RecordBatch, key: &Arc<[usize]>, index: KeyIndex) -> Self {
-        // What columns show, not what they hold on to: those of a frame share its memory.
-        let bytes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        let bytes = size_of_rows(&rows);
         let order = Mutex::new(UInt32Array::new_null(0));
         Self { rows, key: Arc::clone(key), index, bytes, order }
     }

@@ -1,0 +1,103 @@
+//! Pauses in a plan's work, at which a query that nobody waits for any more can end.
+//!
+//! Futures end where they wait, and a join of two large relations does not wait: all that it reads is there. So what
+//! every operator hands on passes a gate that lets others have their turn now and then.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::Stream;
+use tokio::time::Instant;
+
+/// How long a gate lets work go on.
+const WORK: Duration = Duration::from_millis(20);
+
+/// The same plan with a gate behind every operator.
+pub(super) fn with_pauses(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| Ok(Transformed::yes(Arc::new(Gate { of: node }) as _))).map(|plan| plan.data)
+}
+
+/// Hands on what an operator makes.
+#[derive(Debug)]
+struct Gate {
+    of: Arc<dyn ExecutionPlan>,
+}
+
+impl DisplayAs for Gate {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+impl ExecutionPlan for Gate {
+    fn name(&self) -> &'static str {
+        "Gate"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.of.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.of]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(children.into_iter().next().map_or(self as _, |of| Arc::new(Self { of }) as _))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let of = self.of.execute(partition, context)?;
+        Ok(Box::pin(Gated { of, working_since: None }))
+    }
+}
+
+struct Gated {
+    of: SendableRecordBatchStream,
+    /// Since the last pause, or since the last time it waited for something else.
+    working_since: Option<Instant>,
+}
+
+impl Stream for Gated {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let since = *self.working_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= WORK {
+            self.working_since = None;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = self.of.as_mut().poll_next(cx);
+        if next.is_pending() {
+            self.working_since = None;
+        }
+        Poll::Ready(ready!(next))
+    }
+}
+
+impl RecordBatchStream for Gated {
+    fn schema(&self) -> SchemaRef {
+        self.of.schema()
+    }
+}
