@@ -18,7 +18,7 @@ mod yaml;
 
 pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late, LateTo, Output};
 pub use error::ConfigError;
-pub use project::Project;
+pub use project::{DeclaredIn, Project};
 pub use settings::{Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds};
 pub use source::{Backend, FileFormat, FileSource, KeyColumns, OnError, Retention, StreamConfig, TableConfig};
 

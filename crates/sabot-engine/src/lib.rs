@@ -15,12 +15,14 @@
 pub mod agent;
 mod error;
 pub mod ingest;
+mod json;
 mod operator;
 mod partition;
 mod sink;
 mod source;
 
 pub use error::EngineError;
+pub use json::json_lines;
 pub use operator::OperatorMetrics;
 pub use partition::KeyHash;
 pub use source::intake::{Intake, Origin};

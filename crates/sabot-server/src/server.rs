@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::{self, Api, QueryThreads, Serving};
+use crate::check::explained;
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
@@ -180,8 +181,8 @@ impl Server {
             started_at: clock.now(),
             project: project_name(&project),
         };
-        let mut warnings = platform.declare(&project).map_err(ServerError::bad_input)?;
-        warnings.extend(platform.deploy_project(&project.agents).map_err(ServerError::bad_input)?);
+        let mut warnings = platform.declare(&project).map_err(|error| explained(&project, error))?;
+        warnings.extend(platform.deploy_project(&project.agents).map_err(|error| explained(&project, error))?);
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
         let bound = listener.local_addr().map_err(ServerError::environment)?;

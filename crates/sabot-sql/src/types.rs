@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
@@ -33,7 +33,8 @@ pub fn plain_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
-/// The batch with every column of its schema's plain type; columns that are plain already are shared, not copied.
+/// The batch with every column of its schema's plain type; columns that are plain already are shared, not copied. A value
+/// that the plain type cannot hold, such as an instant whose microseconds are too many, is an error.
 pub fn to_plain(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(plain.fields());
     let columns = columns.map(|(column, field)| cast_if_needed(column, field.data_type())).collect::<Result<_, _>>()?;
@@ -41,5 +42,29 @@ pub fn to_plain(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, A
 }
 
 fn cast_if_needed(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
-    if column.data_type() == to { Ok(Arc::clone(column)) } else { cast(column, to) }
+    if column.data_type() == to {
+        return Ok(Arc::clone(column));
+    }
+    cast_with_options(column, to, &CastOptions { safe: false, ..CastOptions::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, TimestampSecondArray};
+
+    use super::{plain_schema, to_plain};
+
+    #[test]
+    fn what_a_plain_type_cannot_hold_is_not_lost_in_silence() {
+        let batch = |seconds: i64| {
+            let seconds: ArrayRef = Arc::new(TimestampSecondArray::from(vec![Some(seconds), None]));
+            RecordBatch::try_from_iter([("at", seconds)]).unwrap()
+        };
+        let plain = plain_schema(&batch(0).schema());
+        assert_eq!(to_plain(&batch(1), &plain).unwrap().column(0).null_count(), 1);
+        let error = to_plain(&batch(i64::MAX), &plain).expect_err("too many microseconds");
+        assert!(error.to_string().contains("9223372036854775807"), "{error}");
+    }
 }

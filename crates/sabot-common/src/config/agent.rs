@@ -220,6 +220,7 @@ impl std::fmt::Display for Output {
 #[serde(deny_unknown_fields)]
 pub struct BusinessMetric {
     /// Its Prometheus name.
+    #[serde(deserialize_with = "checked::metric_name")]
     pub name: String,
     /// Counter or gauge.
     #[serde(rename = "type")]
@@ -227,7 +228,7 @@ pub struct BusinessMetric {
     /// An SQL aggregate over the rows of a batch.
     pub value: String,
     /// Columns that become labels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::labels")]
     pub labels: Vec<String>,
 }
 

@@ -67,6 +67,33 @@ pub(super) fn some_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     checked(deserializer, |size: &Size| size.0 > 0, "more than 0")
 }
 
+/// The name of a user's metric. A colon is for recording rules, and what begins like ours is ours.
+pub(super) fn metric_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.starts_with("sabot_") {
+        return Err(D::Error::custom(format!("metric \"{name}\": names with sabot_ in front are Sabot's own")));
+    }
+    if is_label(&name) { Ok(name) } else { Err(D::Error::custom(not_of_prometheus("metric", &name))) }
+}
+
+/// Columns that become labels.
+pub(super) fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let labels = Vec::<String>::deserialize(deserializer)?;
+    match labels.iter().find(|label| !is_label(label) || label.starts_with("__")) {
+        Some(label) => Err(D::Error::custom(not_of_prometheus("label", label))),
+        None => Ok(labels),
+    }
+}
+
+fn is_label(name: &str) -> bool {
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    starts && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn not_of_prometheus(kind: &str, name: &str) -> String {
+    format!("{kind} \"{name}\" is no name for Prometheus: it takes letters, digits and _, and begins with no digit")
+}
+
 /// The name of an agent.
 pub(super) fn agent_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
     let name = Name::deserialize(deserializer)?;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::project::read;
+use super::project::{DeclaredIn, read};
 use super::settings::{Performance, Server, Settings, SettingsSource, Telemetry, Thresholds};
 use super::tree::Tree;
 use super::variables::Environment;
@@ -84,8 +84,9 @@ impl Declared {
     pub(super) fn finish(self, dir: PathBuf, settings: SettingsSource) -> Result<Project, ConfigError> {
         self.check_made_names()?;
         self.check_output_files(&dir)?;
-        let Self { streams, tables, agents, .. } = self;
-        Ok(Project { dir, settings, streams, tables, agents })
+        let Self { streams, tables, agents, relations, agent_files, .. } = self;
+        let files = DeclaredIn { relations, agents: agent_files };
+        Ok(Project { dir, settings, streams, tables, agents, files })
     }
 
     fn stream(&mut self, file: &Path, stream: StreamConfig) -> Result<(), ConfigError> {

@@ -1,11 +1,13 @@
 //! A project directory as a whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::declared::Declared;
 use super::settings::SettingsSource;
 use super::variables::Environment;
 use super::{AgentConfig, ConfigError, StreamConfig, TableConfig};
+use crate::name::Name;
 
 /// A project: its settings and what it declares.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,17 @@ pub struct Project {
     pub tables: Vec<TableConfig>,
     /// Declared agents.
     pub agents: Vec<AgentConfig>,
+    /// Where each of them is declared.
+    pub files: DeclaredIn,
+}
+
+/// The files that things are declared in.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredIn {
+    /// Streams and tables, those that agents fill included.
+    pub relations: BTreeMap<Name, PathBuf>,
+    /// Agents.
+    pub agents: BTreeMap<Name, PathBuf>,
 }
 
 impl Project {
@@ -66,5 +79,11 @@ impl Project {
 }
 
 pub(super) fn read(file: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file).map_err(|error| ConfigError::of_file(file, error.to_string()))
+    let bytes = std::fs::read(file).map_err(|error| ConfigError::of_file(file, error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let problem = format!("line {line} is not UTF-8, from byte {} of the file on; save it as UTF-8", valid.len());
+        ConfigError::of_file(file, problem)
+    })
 }

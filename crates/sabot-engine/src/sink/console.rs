@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use arrow::json::LineDelimitedWriter;
 use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer};
+
+use crate::json_lines;
 
 /// Writes rows to standard output.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ impl Sink for Console {
     fn write(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
         let _span = self.tracer.start(envelope.trace.as_slice(), envelope.batch.num_rows());
         let mut text = Vec::new();
-        let mut lines = LineDelimitedWriter::new(&mut text);
+        let mut lines = json_lines(&mut text, false);
         lines.write(&envelope.batch).and_then(|()| lines.finish()).map_err(|e| JobError::operator("console", e))?;
         match std::io::stdout().lock().write_all(&text) {
             // Nobody reads any more, which is no reason to stop the agent.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::json::LineDelimitedWriter;
 use sabot_common::registry::attributes;
 use sabot_runtime::{Envelope, Flushed, JobError, Sink, SinkTracer};
 use sabot_store::{Disk, DiskFile, FileEnd, OpenMode, StoreError};
+
+use crate::json_lines;
 
 /// Appends rows to a file.
 pub(crate) struct JsonLines {
@@ -53,7 +54,7 @@ impl JsonLines {
 impl Sink for JsonLines {
     fn write(&mut self, envelope: &Envelope) -> Result<u64, JobError> {
         let mut text = Vec::new();
-        let mut lines = LineDelimitedWriter::new(&mut text);
+        let mut lines = json_lines(&mut text, false);
         lines.write(&envelope.batch).and_then(|()| lines.finish()).map_err(|e| JobError::operator("file", e))?;
         let mut span = self.tracer.start(envelope.trace.as_slice(), envelope.batch.num_rows());
         self.file.write_all_at(&text, self.end).map_err(|error| StoreError::io(&self.path, error))?;

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::json::WriterBuilder;
-use arrow::json::writer::LineDelimited;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use sabot_engine::json_lines;
 use sabot_sql::{RowSink, SqlError};
 use serde_json::{Map, Value, json};
 
@@ -42,7 +41,7 @@ impl JsonRows {
         for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
             let chunk = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
             self.lines.clear();
-            let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut self.lines);
+            let mut writer = json_lines(&mut self.lines, true);
             writer.write(&chunk)?;
             writer.finish()?;
             // A line break in a value is escaped, so that each line is a row.

@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use super::{CHUNK_BYTES, CHUNK_ROWS, Chunks, DeadRow, Finisher};
+use crate::json_lines;
 
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -58,7 +59,7 @@ fn chunk_rows(file: &ParquetMetaData) -> usize {
 /// A row as one line of JSON.
 fn raw(batch: &RecordBatch, row: usize) -> String {
     let mut text = Vec::new();
-    let mut writer = arrow::json::LineDelimitedWriter::new(&mut text);
+    let mut writer = json_lines(&mut text, false);
     match writer.write(&batch.slice(row, 1)).and_then(|()| writer.finish()) {
         Ok(()) => String::from_utf8_lossy(&text).into_owned(),
         Err(error) => cannot_show(&error),
