@@ -358,8 +358,7 @@ impl Job {
         stats.dead.fetch_add(counts.dead, relaxed);
         stats.bytes_out.fetch_add(counts.bytes_out, relaxed);
         stats.epoch.store(epoch, relaxed);
-        let active = self.wiring.clock.monotonic().saturating_sub(self.started);
-        stats.active_nanos.store(u64::try_from(active.as_nanos()).unwrap_or(u64::MAX), relaxed);
+        stats.note_active(self.wiring.clock.monotonic().saturating_sub(self.started));
         metrics.processed.add(counts.rows_in);
         metrics.batches.add(counts.batches);
         if let (Some(watermark), newest) = (stats.watermark_micros(), stats.newest_event_time.load(relaxed)) {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::{Source, WATERMARK_NONE};
 
@@ -24,8 +25,10 @@ pub struct JobStats {
     pub newest_event_time: AtomicI64,
     /// Last committed epoch.
     pub epoch: AtomicU64,
-    /// Nanoseconds from the job's start to its last commit.
+    /// Nanoseconds from the job's start to its last commit, those of earlier jobs included.
     pub active_nanos: AtomicU64,
+    /// Those of earlier jobs.
+    earlier_nanos: AtomicU64,
     /// Memory held by the state of the operators of all tasks.
     pub state_bytes: AtomicU64,
     /// One per operator of the chain, in order.
@@ -124,11 +127,34 @@ impl JobStats {
             newest_event_time: AtomicI64::new(WATERMARK_NONE),
             epoch: AtomicU64::new(0),
             active_nanos: AtomicU64::new(0),
+            earlier_nanos: AtomicU64::new(0),
             state_bytes: AtomicU64::new(0),
             operators: operators.iter().map(operator).collect(),
             sources: (0..sources).map(source).collect(),
             state: Mutex::new((JobState::Waiting, None)),
         }
+    }
+
+    /// Goes on counting where an earlier job of the same agent ended.
+    pub fn carry_on(&self, earlier: &Self) {
+        for (ours, theirs) in [
+            (&self.rows_in, &earlier.rows_in),
+            (&self.rows_out, &earlier.rows_out),
+            (&self.late, &earlier.late),
+            (&self.dead, &earlier.dead),
+            (&self.errors, &earlier.errors),
+            (&self.bytes_out, &earlier.bytes_out),
+            (&self.active_nanos, &earlier.active_nanos),
+            (&self.earlier_nanos, &earlier.active_nanos),
+        ] {
+            ours.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    /// The job was active for so long.
+    pub(crate) fn note_active(&self, active: Duration) {
+        let nanos = u64::try_from(active.as_nanos()).unwrap_or(u64::MAX);
+        self.active_nanos.store(nanos.saturating_add(self.earlier_nanos.load(Ordering::Relaxed)), Ordering::Relaxed);
     }
 
     /// A task's part of the state has changed from `before`, which becomes `now`.

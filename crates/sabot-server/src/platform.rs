@@ -105,7 +105,7 @@ pub(crate) struct AgentEntry {
     pub(crate) version: u64,
     /// The plan, or why there is none.
     pub(crate) plan: Result<Arc<AgentPlan>, String>,
-    /// Counters of the newest job, kept after it is over.
+    /// Counters of the newest job, and of those of the same version before it; kept after they are over.
     pub(crate) stats: Option<Arc<JobStats>>,
     pub(crate) job: Option<Arc<JobHandle>>,
     /// Where it stands when no job says otherwise.
@@ -137,6 +137,11 @@ impl AgentEntry {
         error.filter(|_| state == JobState::Failed)
     }
 
+    /// Whether its output is a file.
+    fn writes_file(&self) -> bool {
+        matches!(self.config.output, Output::File(_))
+    }
+
     /// What it has done, and the errors that kept it from starting.
     fn counts(&self) -> Counts {
         let count = |pick: fn(&JobStats) -> &AtomicU64| {
@@ -156,7 +161,7 @@ impl State {
     fn maker_of(&self, stream: &str) -> Option<String> {
         let changes = stream.strip_suffix(".changelog").filter(|table| self.tables.contains_key(*table));
         let rows = stream.strip_suffix(".file").and_then(|agent| self.agents.get(agent));
-        let rows = rows.filter(|agent| matches!(agent.config.output, Output::File(_)));
+        let rows = rows.filter(|agent| agent.writes_file());
         if self.dead_letters.contains_key(stream) {
             return Some("a source, for rows that do not fit,".to_owned());
         }
@@ -164,12 +169,20 @@ impl State {
         table.or_else(|| Some(format!("agent \"{}\", until its file is written,", rows?.config.name)))
     }
 
-    /// Lists an agent; the counts of the one it takes the place of are kept.
-    fn put_agent(&mut self, agent: AgentEntry) {
+    /// Lists an agent. The counts of the one it takes the place of are kept: it goes on with them if it is the same.
+    fn put_agent(&mut self, mut agent: AgentEntry) {
         let name = agent.config.name.to_string();
-        if let Some(before) = self.agents.insert(name, agent) {
+        let Some(before) = self.agents.remove(&name) else {
+            self.agents.insert(name, agent);
+            return;
+        };
+        if before.version == agent.version && before.stats.is_some() {
+            self.gone.errors += u64::from(before.error.is_some());
+            agent.stats = before.stats;
+        } else {
             self.gone += before.counts();
         }
+        self.agents.insert(name, agent);
     }
 
     fn remove_agent(&mut self, name: &str) -> Option<AgentEntry> {

@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 pub const DEFAULT_SPAN_QUEUE_CAPACITY: usize = 65_536;
 
 /// Spans recorded per second unless configured otherwise, before routine work is left out.
-pub const DEFAULT_MAX_SPANS_PER_SECOND: u32 = 5_000;
+pub const DEFAULT_MAX_SPANS_PER_SECOND: u32 = 2_000;
 
 /// The input of [`init_telemetry`](crate::init_telemetry).
 #[derive(Clone, Debug, PartialEq)]

@@ -69,6 +69,11 @@ impl Printer {
         self.out.width()
     }
 
+    /// Columns of the terminal that messages go to.
+    pub(crate) fn err_width(&self) -> usize {
+        self.err.width()
+    }
+
     /// How text on stdout is coloured.
     pub(crate) fn style(&self) -> Style {
         self.out.style()

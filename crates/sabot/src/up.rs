@@ -1,7 +1,8 @@
 //! `sabot up`: the server in this process, and what the terminal shows of it.
 //!
 //! [`run`] builds the options, `serve` runs the server and tells the [`Reporter`] what happens. Everything is written
-//! to stderr: stdout belongs to agents whose output is `console`.
+//! to stderr: stdout belongs to agents whose output is `console`, and to the summary when it is asked for in a format for
+//! programs.
 
 mod log;
 mod progress;
@@ -18,7 +19,7 @@ use self::log::LogLines;
 use self::progress::{Progress, Snapshot};
 use self::signals::Signals;
 use self::summary::Summary;
-use crate::cli::UpArgs;
+use crate::cli::{Format, UpArgs};
 use crate::error::CliError;
 use crate::output::{Printer, counted};
 
@@ -69,9 +70,13 @@ impl<'a> Reporter<'a> {
     }
 
     /// Ends the progress display and prints what was done.
-    pub(crate) fn finish(self, summary: &Summary) {
+    pub(crate) fn finish(self, summary: &Summary) -> Result<(), CliError> {
         self.progress.clear();
-        self.printer.note(&summary.render(self.printer.err_style()));
+        if self.printer.format() == Format::Table {
+            self.printer.note(&summary.render(self.printer.err_style()));
+            return Ok(());
+        }
+        self.printer.show(&summary.document(), |style| summary.render(style))
     }
 }
 
@@ -128,7 +133,7 @@ async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<
         drained = server.stop() => drained,
         () = signals.next() => return Err(stopped_at_once()),
     };
-    reporter.finish(&summary);
+    reporter.finish(&summary)?;
     if !drained {
         return Err(CliError::failed(
             "the drain took too long; what was not committed is done again at the next start",

@@ -98,7 +98,7 @@ impl Default for Telemetry {
             enabled: true,
             service_name: "sabot".to_owned(),
             sample_rate: 1.0,
-            max_spans_per_second: 5_000,
+            max_spans_per_second: 2_000,
             storage: TelemetryStorage::default(),
         }
     }

@@ -54,11 +54,15 @@ fn components(api: &Api) -> Vec<Value> {
     let (sources, agents) = api.platform.failures();
     let (source_count, agent_count) = api.platform.inspect(|sources, agents| (sources.len(), agents.len()));
     let summary = |failures: Vec<String>, all: usize, what: &str| {
-        let message = if failures.is_empty() { format!("{all} {what}") } else { failures.join("; ") };
+        let message = if failures.is_empty() {
+            format!("{all} {what}{}", if all == 1 { "" } else { "s" })
+        } else {
+            failures.join("; ")
+        };
         (failures.is_empty(), message)
     };
-    let (sources_ok, sources_text) = summary(sources, source_count, "sources");
-    let (agents_ok, agents_text) = summary(agents, agent_count, "agents");
+    let (sources_ok, sources_text) = summary(sources, source_count, "source");
+    let (agents_ok, agents_text) = summary(agents, agent_count, "agent");
     let unreadable: Vec<String> = api.spans.unreadable().iter().map(ToString::to_string).collect();
     let telemetry_ok = unreadable.is_empty();
     let stored = sabot_common::units::format_size(api.spans.disk_bytes());

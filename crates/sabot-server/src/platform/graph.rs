@@ -68,7 +68,12 @@ impl Platform {
             for (name, source) in sources {
                 graph.add_source(name, source, &totals, rate_of);
             }
-            for (name, total) in totals.iter().filter(|(name, _)| !name.ends_with(".changelog")) {
+            // What a table or an agent keeps in a stream is a part of it.
+            let is_part = |name: &str| {
+                let writes_file = |agent: &str| agents.get(agent).is_some_and(AgentEntry::writes_file);
+                name.ends_with(".changelog") || name.strip_suffix(".file").is_some_and(writes_file)
+            };
+            for (name, total) in totals.iter().filter(|(name, _)| !is_part(name)) {
                 let rate = rate_of(&format!("stream:{name}"));
                 graph.nodes.push(Node::resting("stream", name, *total, rate));
             }

@@ -123,6 +123,9 @@ impl Platform {
         let spec = plan.job(version, &self.tables(), &self.agent_context())?;
         let job = self.start_job(spec).map_err(|error| EngineError::Job { owner, error })?;
         if let Some(agent) = self.state().agents.get_mut(name) {
+            if let Some(earlier) = &agent.stats {
+                job.stats().carry_on(earlier);
+            }
             agent.stats = Some(Arc::clone(job.stats()));
             agent.job = Some(job);
         }

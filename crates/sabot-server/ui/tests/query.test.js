@@ -8,7 +8,7 @@ import { tokens } from '../src/overview/panel/sql.js';
 import { areaPath, downsample, linePath } from '../src/parts/sparkline.js';
 import { howMany } from '../src/traces/count.js';
 import { operationsOf } from '../src/traces/operations.js';
-import { badTags, isNarrow, readSearch, searchPath, splitTags, writeSearch } from '../src/traces/query.js';
+import { badTags, isNarrow, readSearch, searchPath, splitTags, traceIdIn, writeSearch } from '../src/traces/query.js';
 
 test('an address survives the form', () => {
   const address = '?service=flights&status=error&min_duration=1s&tag=sabot.agent%3Da&tag=http.route%3D%2Fa+b';
@@ -28,6 +28,11 @@ test('the default search has a clean address and still asks for a limit', () => 
 test('tags are checked before they are sent', () => {
   assert.deepEqual(splitTags(' a=1  b="two words" '), ['a=1', 'b=two words']);
   assert.deepEqual(badTags('a=1 =2 c'), ['=2', 'c']);
+});
+
+test('a trace id is told from tags', () => {
+  assert.equal(traceIdIn(' 4BF92F3577B34DA6A3CE929D0E0E4736 '), '4bf92f3577b34da6a3ce929d0e0e4736');
+  for (const text of ['', 'a=1', '4bf92f35', 'id=4bf92f3577b34da6a3ce929d0e0e4736']) assert.equal(traceIdIn(text), null);
 });
 
 test('operations are offered with their first word once, before their full names', () => {

@@ -13,6 +13,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Steps of the bar: a source's progress is a fraction, not a number of rows.
 const BAR_STEPS: u64 = 1_000;
 
+/// Between two parts of a line.
+const GAP: &str = "  ";
+/// Columns of the bar and its percentage.
+const BAR_COLUMNS: usize = 27;
+
 /// One reading of a running server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Snapshot {
@@ -33,23 +38,41 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// `120,000 events in (80,000/s)  9,123 written by agents  late 12  errors 0  watermark 2013-01-02T05:00:00Z`.
-    fn line(&self) -> String {
+    /// What is told, the most important first: `120,000 events in (80,000/s)`, `9,123 written by agents`, `late 12`,
+    /// `errors 0`, `watermark 2013-01-02T05:00:00Z`.
+    fn parts(&self) -> Vec<String> {
         // Without a rate when sources have ended: nothing comes in then, and agents may still be busy.
         let rate = match rounded(self.events_per_second) {
             0 => String::new(),
             rate => format!(" ({}/s)", format_count(rate)),
         };
-        let mut line = format!(
-            "{} events in{rate}  {} written by agents  late {}  errors {}",
-            format_count(self.events_in),
-            format_count(self.events_out),
-            format_count(self.late),
-            format_count(self.errors),
-        );
+        let mut parts = vec![
+            format!("{} events in{rate}", format_count(self.events_in)),
+            format!("{} written by agents", format_count(self.events_out)),
+            format!("late {}", format_count(self.late)),
+            format!("errors {}", format_count(self.errors)),
+        ];
         if !self.watermark.is_empty() {
-            line.push_str("  watermark ");
-            line.push_str(&self.watermark);
+            parts.push(format!("watermark {}", self.watermark));
+        }
+        parts
+    }
+
+    fn line(&self) -> String {
+        self.parts().join(GAP)
+    }
+
+    /// As many whole parts as fit into this many columns.
+    pub(super) fn line_within(&self, columns: usize) -> String {
+        let mut line = String::new();
+        for part in self.parts() {
+            if !line.is_empty() && line.len() + GAP.len() + part.len() > columns {
+                break;
+            }
+            if !line.is_empty() {
+                line.push_str(GAP);
+            }
+            line.push_str(&part);
         }
         line
     }
@@ -60,8 +83,8 @@ impl Snapshot {
 pub(super) enum Progress {
     /// Nothing is shown.
     Silent,
-    /// One line, redrawn.
-    Drawn(ProgressBar),
+    /// One line, redrawn within so many columns.
+    Drawn(ProgressBar, usize),
     /// A line now and then.
     Lines(Pace),
 }
@@ -71,7 +94,8 @@ impl Progress {
         if printer.is_quiet() {
             Self::Silent
         } else if printer.can_draw_progress() {
-            Self::Drawn(ProgressBar::with_draw_target(Some(BAR_STEPS), ProgressDrawTarget::stderr()))
+            let bar = ProgressBar::with_draw_target(Some(BAR_STEPS), ProgressDrawTarget::stderr());
+            Self::Drawn(bar, printer.err_width().saturating_sub(BAR_COLUMNS))
         } else {
             Self::Lines(Pace::new(Box::new(SystemClock::new())))
         }
@@ -81,10 +105,10 @@ impl Progress {
     pub(super) fn update(&mut self, snapshot: &Snapshot) -> Option<String> {
         match self {
             Self::Silent => None,
-            Self::Drawn(bar) => {
+            Self::Drawn(bar, columns) => {
                 bar.set_style(style(snapshot.fraction));
                 bar.set_position(position(snapshot.fraction.unwrap_or(0.0)));
-                bar.set_message(snapshot.line());
+                bar.set_message(snapshot.line_within(*columns));
                 bar.tick();
                 None
             }
@@ -95,7 +119,7 @@ impl Progress {
     /// What is drawn, for those who write beside it.
     pub(super) fn bar(&self) -> Option<ProgressBar> {
         match self {
-            Self::Drawn(bar) => Some(bar.clone()),
+            Self::Drawn(bar, _) => Some(bar.clone()),
             Self::Silent | Self::Lines(_) => None,
         }
     }
@@ -103,14 +127,14 @@ impl Progress {
     /// Runs `write` while nothing is drawn.
     pub(super) fn suspend(&self, write: impl FnOnce()) {
         match self {
-            Self::Drawn(bar) => bar.suspend(write),
+            Self::Drawn(bar, _) => bar.suspend(write),
             Self::Silent | Self::Lines(_) => write(),
         }
     }
 
     /// Takes the display away.
     pub(super) fn clear(&self) {
-        if let Self::Drawn(bar) = self {
+        if let Self::Drawn(bar, _) = self {
             bar.finish_and_clear();
         }
     }

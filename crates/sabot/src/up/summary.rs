@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sabot_common::units::format_count;
+use serde_json::{Value, json};
 
 use super::progress::rounded;
 use crate::output::{Cell, Grid, Style, Tone};
@@ -47,6 +48,16 @@ pub(crate) struct AgentSummary {
 }
 
 impl Summary {
+    /// The same for programs.
+    pub(super) fn document(&self) -> Value {
+        json!({
+            "seconds": self.elapsed.as_secs_f64(),
+            "agents": self.agents.iter().map(AgentSummary::document).collect::<Vec<_>>(),
+            "total": self.total().document(),
+            "sources": self.sources.iter().map(SourceSummary::document).collect::<Vec<_>>(),
+        })
+    }
+
     /// A line per agent and one for all of them, and one per source that left rows out.
     pub(super) fn render(&self, style: Style) -> String {
         let agents = if self.agents.is_empty() {
@@ -85,6 +96,10 @@ impl Summary {
 }
 
 impl SourceSummary {
+    fn document(&self) -> Value {
+        json!({ "name": self.name, "dead": self.dead, "dead_letters": self.kept_in })
+    }
+
     fn line(&self, style: Style) -> String {
         let (rows, were) = match self.dead {
             1 => ("1 row".to_owned(), "was"),
@@ -102,6 +117,18 @@ impl SourceSummary {
 }
 
 impl AgentSummary {
+    fn document(&self) -> Value {
+        json!({
+            "name": self.name,
+            "events_in": self.events_in,
+            "events_out": self.events_out,
+            "seconds": self.elapsed.as_secs_f64(),
+            "events_per_second": self.events_per_second(),
+            "late": self.late,
+            "errors": self.errors,
+        })
+    }
+
     fn cells(&self) -> [Cell; 7] {
         let errors_tone = if self.errors > 0 { Tone::Bad } else { Tone::Plain };
         [
@@ -109,16 +136,16 @@ impl AgentSummary {
             Cell::plain(format_count(self.events_in)),
             Cell::plain(format_count(self.events_out)),
             Cell::plain(format!("{:.2}", self.elapsed.as_secs_f64())),
-            Cell::plain(self.events_per_second()),
+            Cell::plain(self.events_per_second().map_or_else(|| "-".to_owned(), |rate| format_count(rounded(rate)))),
             Cell::plain(format_count(self.late)),
             Cell::toned(errors_tone, format_count(self.errors)),
         ]
     }
 
     /// A rate where there was time to have one.
-    #[expect(clippy::cast_precision_loss, reason = "for people, to whole events")]
-    fn events_per_second(&self) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    fn events_per_second(&self) -> Option<f64> {
         let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { format_count(rounded(self.events_in as f64 / seconds)) } else { "-".to_owned() }
+        (seconds > 0.0).then(|| self.events_in as f64 / seconds)
     }
 }

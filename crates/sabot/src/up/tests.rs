@@ -37,6 +37,15 @@ fn a_line_tells_how_far_the_run_is() {
 }
 
 #[test]
+fn a_narrow_line_has_whole_parts() {
+    let within = |columns| snapshot().line_within(columns);
+    assert_eq!(within(200), plain_line(&Snapshot { fraction: None, ..snapshot() }));
+    assert_eq!(within(80), "120,000 events in (80,000/s)  9,123 written by agents  late 12  errors 0");
+    assert_eq!(within(60), "120,000 events in (80,000/s)  9,123 written by agents");
+    assert_eq!(within(5), "120,000 events in (80,000/s)");
+}
+
+#[test]
 fn fractions_out_of_range_stay_on_the_bar() {
     for (fraction, percent) in [(f64::NAN, "0%"), (-1.0, "0%"), (7.0, "100%")] {
         let line = plain_line(&Snapshot { fraction: Some(fraction), ..snapshot() });
@@ -119,6 +128,18 @@ fn a_summary_has_a_line_per_agent_and_a_total() {
     let agents = vec![agent("hourly-delays", 336_776, 0), agent("late", 3, 1)];
     let summary = Summary { elapsed: Duration::from_secs(1), agents, ..Summary::default() };
     insta::assert_snapshot!(summary.render(Style::PLAIN));
+}
+
+#[test]
+fn a_summary_for_programs_has_the_same() {
+    let agents = vec![agent("hourly-delays", 336_776, 0), agent("late", 3, 1)];
+    let document = Summary { elapsed: Duration::from_secs(1), agents, ..Summary::default() }.document();
+    assert_eq!(document["agents"][0]["events_per_second"], 673_552.0);
+    assert_eq!(
+        document["total"],
+        serde_json::json!({ "name": "total", "events_in": 336_779, "events_out": 84, "seconds": 0.5,
+            "events_per_second": 673_558.0, "late": 6, "errors": 1 })
+    );
 }
 
 #[test]

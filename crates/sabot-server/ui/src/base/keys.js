@@ -8,6 +8,11 @@ function isTyping(target) {
   return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
 }
 
+/** Lets shortcuts work again. @param {EventTarget | null} field */
+function leave(field) {
+  if (field instanceof HTMLElement) field.blur();
+}
+
 /**
  * Calls the entry for a pressed key. The newest map is always the one used.
  * @param {KeyMap} map
@@ -19,6 +24,7 @@ export function useKeys(map) {
     /** @param {KeyboardEvent} event */
     function onKeyDown(event) {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === 'Escape' && isTyping(event.target)) leave(event.target);
       if (isTyping(event.target) || document.querySelector('dialog[open]')) return;
       const handle = newest.current[event.key];
       if (!handle) return;

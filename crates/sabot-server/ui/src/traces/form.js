@@ -3,11 +3,11 @@ import { useEffect, useRef, useState } from '../../vendor/preact-hooks.js';
 import { html } from '../base/html.js';
 import { typed } from '../base/input.js';
 import { usePoll } from '../base/poll.js';
-import { navigate } from '../base/router.js';
+import { navigate, tracePath } from '../base/router.js';
 import { Icon } from '../parts/icon.js';
 import { isDuration } from './duration.js';
 import { operationsOf } from './operations.js';
-import { badTags, writeSearch } from './query.js';
+import { badTags, traceIdIn, writeSearch } from './query.js';
 
 const SERVICES_INTERVAL_MS = 15_000;
 /** Fields that a small screen shows only when asked. */
@@ -39,7 +39,9 @@ export function SearchForm({ search, onSame }) {
   /** @param {Event} event */
   function onSubmit(event) {
     event.preventDefault();
-    const url = location.pathname + writeSearch(fieldsOf(form.current));
+    const search = fieldsOf(form.current);
+    const id = traceIdIn(search.tags);
+    const url = id ? tracePath(id) : location.pathname + writeSearch(search);
     if (url === location.pathname + location.search) onSame();
     else navigate(url);
   }
@@ -49,7 +51,7 @@ export function SearchForm({ search, onSame }) {
     <${Field} label="Service" name="service" value=${search.service} list="services" placeholder="any"
       onInput=${(/** @type {InputEvent} */ event) => setService(typed(event))} />
     <${Field} label="Operation" name="operation" value=${search.operation} list="operations" placeholder="any" />
-    <${Field} label="Tags" name="tags" value=${search.tags} placeholder=${'sabot.agent=delays http.route="/a b"'} check=${checkTags} />
+    <${Field} label="Tags, or a trace id" name="tags" value=${search.tags} placeholder=${'sabot.agent=delays http.route="/a b"'} check=${checkTags} />
     <${Field} label="At least" name="min_duration" value=${search.min_duration} placeholder="100ms" check=${checkDuration} />
     <${Field} label="At most" name="max_duration" value=${search.max_duration} placeholder="5s" check=${checkDuration} />
     <${Choice} label="Status" name="status" value=${search.status} options=${STATUSES} />
@@ -83,7 +85,7 @@ function fieldsOf(form) {
 /** @param {string} text */
 function checkTags(text) {
   const bad = badTags(text);
-  return bad.length === 0 ? '' : `"${bad[0]}" is not key=value`;
+  return bad.length === 0 || traceIdIn(text) ? '' : `"${bad[0]}" is neither key=value nor a trace id`;
 }
 
 /** @param {string} text */

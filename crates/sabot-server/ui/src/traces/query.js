@@ -51,6 +51,11 @@ export function splitTags(text) {
   return [...text.matchAll(/(?:"[^"]*"|[^\s"])+/g)].map(([tag]) => tag.replaceAll('"', ''));
 }
 
+/** The trace id that was typed instead of tags, if it is one. @param {string} text */
+export function traceIdIn(text) {
+  return /^[0-9a-f]{32}$/i.test(text.trim()) ? text.trim().toLowerCase() : null;
+}
+
 /** Tags that are not `key=value`, so that the form can say so. @param {string} text */
 export function badTags(text) {
   return splitTags(text).filter((tag) => !/^[^=]+=/.test(tag));
