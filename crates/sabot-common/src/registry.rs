@@ -71,6 +71,7 @@ metrics! {
     JOIN_OPERATIONS = "sabot_join_operations_total" Counter Count "join" ["join_type"] "Batches joined.";
     JOIN_DURATION = "sabot_join_duration_seconds" Histogram Seconds "join" ["join_type"] "Time to join one batch.";
     JOIN_STATE_BYTES = "sabot_join_state_bytes" Gauge Bytes "join" ["join_type"] "Memory held by join indexes.";
+    JOIN_KEY_SKEW = "sabot_join_key_skew_ratio" Gauge Count "join" ["agent"] "Rows of the most frequent key over the mean of all keys that matched, in one batch a second; 1 is even.";
     STATE_OPERATIONS = "sabot_state_operations_total" Counter Count "state" ["operation", "backend"] "Table operations: get, put, scan.";
     STATE_OPERATION_DURATION = "sabot_state_operation_duration_seconds" Histogram Seconds "state" ["operation", "backend"] "Time of one batch of table operations.";
     STATE_CACHE_HITS = "sabot_state_cache_hits_total" Counter Count "state" ["table"] "Lookups answered from memory.";

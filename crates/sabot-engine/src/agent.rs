@@ -383,7 +383,7 @@ impl Builder<'_> {
         Ok(LookupJoin::new(lookup.clone(), table, metrics, SharedClock::clone(&self.context.clock)))
     }
 
-    fn window(&self, aggregation: &Aggregation, ownership: Option<Ownership>) -> Result<Window, EngineError> {
+    fn window(&self, aggregation: &Arc<Aggregation>, ownership: Option<Ownership>) -> Result<Window, EngineError> {
         let window = self
             .plan
             .plan

@@ -3,6 +3,8 @@
 //! The hash is XXH3 over Arrow's row encoding of the key: the same on every machine and in every run, because a row's
 //! partition is part of what a replay must repeat.
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::DataType;
@@ -67,13 +69,13 @@ fn group_rows(groups: &[u32], count: u32, batch: &RecordBatch) -> Result<Vec<(u3
 /// Splits rows between the parallel instances of a windowed agent by their group key.
 #[derive(Debug)]
 pub(crate) struct GroupPartitioner {
-    aggregation: Aggregation,
+    aggregation: Arc<Aggregation>,
     hash: KeyHash,
     instances: u32,
 }
 
 impl GroupPartitioner {
-    pub(crate) const fn new(aggregation: Aggregation, hash: KeyHash, instances: u32) -> Self {
+    pub(crate) const fn new(aggregation: Arc<Aggregation>, hash: KeyHash, instances: u32) -> Self {
         Self { aggregation, hash, instances }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Group keys and accumulators are DataFusion's; when to update, snapshot, merge, finish and drop is the engine's.
 
+mod extreme;
 mod sum;
+
+pub(crate) use extreme::replace_extremes;
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -65,8 +69,21 @@ impl Aggregation {
     }
 
     /// An empty table.
-    pub fn new_table(&self) -> Result<GroupTable, SqlError> {
-        GroupTable::new(self.clone())
+    pub fn new_table(self: &Arc<Self>) -> Result<GroupTable, SqlError> {
+        GroupTable::new(Arc::clone(self))
+    }
+
+    /// Of rows that begin with the keys, those whose keys are among `keys`. Without keys all rows are one group.
+    pub fn rows_among(self: &Arc<Self>, rows: &RecordBatch, keys: &RecordBatch) -> Result<RecordBatch, SqlError> {
+        if self.keys.is_empty() {
+            return Ok(rows.clone());
+        }
+        let key_columns = |batch: &RecordBatch| batch.columns().get(..self.keys.len()).unwrap_or_default().to_vec();
+        let mut groups = self.new_table()?;
+        let known = groups.intern(&key_columns(keys), keys.num_rows())?;
+        groups.intern(&key_columns(rows), rows.num_rows())?;
+        let is_known: BooleanArray = groups.indices.iter().map(|group| Some(*group < known)).collect();
+        filter_record_batch(rows, &is_known).map_err(|error| SqlError::Evaluate(error.to_string()))
     }
 }
 
@@ -88,7 +105,7 @@ impl fmt::Debug for Aggregation {
 
 /// The groups of one pane and their running aggregates.
 pub struct GroupTable {
-    plan: Aggregation,
+    plan: Arc<Aggregation>,
     /// None when there is no key beside the window: all rows are one group.
     groups: Option<Box<dyn GroupValues>>,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
@@ -104,7 +121,7 @@ impl fmt::Debug for GroupTable {
 }
 
 impl GroupTable {
-    fn new(plan: Aggregation) -> Result<Self, SqlError> {
+    fn new(plan: Arc<Aggregation>) -> Result<Self, SqlError> {
         let accumulators = plan.functions.iter().map(|f| accumulator(&f.aggregate)).collect::<Result<_, _>>();
         let groups = if plan.keys.is_empty() {
             None

@@ -84,13 +84,14 @@ impl Visitor for Expansion {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::config::Dialect;
     use datafusion::prelude::SessionContext;
 
     use super::check;
     use crate::SqlError;
 
     fn checked(sql: &str) -> Result<(), SqlError> {
-        let statement = SessionContext::new().state().sql_to_statement(sql, &Default::default()).unwrap();
+        let statement = SessionContext::new().state().sql_to_statement(sql, &Dialect::default()).unwrap();
         check(&statement)
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn to_plan(logical: &LogicalPlan) -> Result<Plan, SqlError> {
 }
 
 /// Lowers an aggregate over single batches.
-pub(crate) fn to_batch_aggregation(logical: &LogicalPlan) -> Result<Aggregation, SqlError> {
+pub(crate) fn to_batch_aggregation(logical: &LogicalPlan) -> Result<Arc<Aggregation>, SqlError> {
     let chain = lower(logical, Windowing::PerBatch)?;
     let mut steps = chain.steps.into_iter();
     let aggregate = steps.next();

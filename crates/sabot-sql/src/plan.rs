@@ -1,6 +1,7 @@
 //! A planned agent: one stream, and the steps its rows go through.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
@@ -47,7 +48,7 @@ pub enum Step {
     /// Adds a table's columns.
     Lookup(Lookup),
     /// Aggregates per window and group.
-    Aggregate(Aggregation),
+    Aggregate(Arc<Aggregation>),
 }
 
 /// A stream-table join: each row meets at most one row of the table, the one under its key.
@@ -114,7 +115,7 @@ impl Plan {
     }
 
     /// The windowed aggregation, if the plan has one.
-    pub fn aggregation(&self) -> Option<&Aggregation> {
+    pub fn aggregation(&self) -> Option<&Arc<Aggregation>> {
         self.steps.iter().find_map(|step| match step {
             Step::Aggregate(aggregation) => Some(aggregation),
             _ => None,

@@ -19,6 +19,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::dialect::{Dialect as SqlDialect, dialect_from_str};
 use sabot_common::suggest;
 
+use crate::aggregate::replace_extremes;
 use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
@@ -64,7 +65,7 @@ impl Planner {
     }
 
     /// Plans an aggregate over each batch of `schema`: the value per combination of `labels`.
-    pub fn batch_aggregate(schema: &SchemaRef, value: &str, labels: &[String]) -> Result<Aggregation, SqlError> {
+    pub fn batch_aggregate(schema: &SchemaRef, value: &str, labels: &[String]) -> Result<Arc<Aggregation>, SqlError> {
         let relation = Relation::new("batch", Arc::clone(schema), RelationKind::Stream { event_time: None });
         let columns: Vec<_> = labels.iter().map(|label| format!("\"{}\"", label.replace('"', "\"\""))).collect();
         let select = columns.iter().cloned().chain([format!("({value}) AS value")]).collect::<Vec<_>>().join(", ");
@@ -155,7 +156,9 @@ fn session_state() -> SessionState {
 
 /// The functions all SQL has, agents' and ad-hoc.
 pub(crate) fn with_functions(session: SessionStateBuilder) -> SessionState {
-    session.with_default_features().with_analyzer_rule(Arc::new(bounded::Bounds)).build()
+    let mut session = session.with_default_features().with_analyzer_rule(Arc::new(bounded::Bounds));
+    replace_extremes(session.aggregate_functions().get_or_insert_default());
+    session.build()
 }
 
 /// A reference as a relation's name: its parts joined with dots.

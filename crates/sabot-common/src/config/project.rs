@@ -82,7 +82,7 @@ pub(super) fn read(file: &Path) -> Result<String, ConfigError> {
     let bytes = std::fs::read(file).map_err(|error| ConfigError::of_file(file, error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = valid.split(|byte| *byte == b'\n').count();
         let problem = format!("line {line} is not UTF-8, from byte {} of the file on; save it as UTF-8", valid.len());
         ConfigError::of_file(file, problem)
     })

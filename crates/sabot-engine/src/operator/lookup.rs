@@ -3,7 +3,9 @@
 //! The table is read as it stands when the batch is processed. A table filled by a file is complete before agents that
 //! join it start, so that results do not depend on timing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter, filter_record_batch, is_not_null, not, nullif, take, take_record_batch};
@@ -16,6 +18,9 @@ use sabot_store::Table;
 use super::failed;
 use super::metrics::JoinMetrics;
 
+/// How often the skew of keys is looked at.
+const LOOK_AT_SKEW: Duration = Duration::from_secs(1);
+
 /// What errors call it.
 const JOIN: &str = "join";
 
@@ -25,11 +30,21 @@ pub(crate) struct LookupJoin {
     table: Arc<Table>,
     metrics: JoinMetrics,
     clock: SharedClock,
+    looked_at_skew: Option<Duration>,
 }
 
 impl LookupJoin {
     pub(crate) const fn new(plan: Lookup, table: Arc<Table>, metrics: JoinMetrics, clock: SharedClock) -> Self {
-        Self { plan, table, metrics, clock }
+        Self { plan, table, metrics, clock, looked_at_skew: None }
+    }
+
+    /// Measures how unevenly rows fall on keys, now and then.
+    fn look_at_skew(&mut self, matches: &UInt32Array, now: Duration) {
+        let is_due = self.looked_at_skew.is_none_or(|last| now.saturating_sub(last) >= LOOK_AT_SKEW);
+        if let Some(skew) = is_due.then(|| skew_of(matches)).flatten() {
+            self.looked_at_skew = Some(now);
+            self.metrics.skew.set(skew);
+        }
     }
 
     /// For each row of `batch` the row of the first result it matches, null where there is none.
@@ -65,8 +80,9 @@ impl LookupJoin {
         Ok(kept)
     }
 
-    fn join(&self, batch: &RecordBatch, out: &Emitter<'_>) -> Result<RecordBatch, JobError> {
+    fn join(&mut self, batch: &RecordBatch, out: &Emitter<'_>) -> Result<RecordBatch, JobError> {
         let (rows, indices) = self.matches(batch, out)?;
+        self.look_at_skew(&indices, self.clock.monotonic());
         let joined = self.combine(batch, &rows, &indices)?;
         let Some(condition) = &self.plan.condition else { return Ok(joined) };
         let holds = condition.evaluate_predicate(&joined).map_err(failed(JOIN))?;
@@ -108,6 +124,16 @@ fn unmatched_where_false(indices: &UInt32Array, holds: &ArrayRef) -> Result<UInt
     kept.ok_or_else(|| JobError::operator(JOIN, "matches lost their type"))
 }
 
+/// Rows of the most frequent match over the mean of all; none where nothing matched.
+#[expect(clippy::cast_precision_loss, reason = "rows of a batch")]
+fn skew_of(matches: &UInt32Array) -> Option<f64> {
+    let mut rows_of: HashMap<u32, usize> = HashMap::new();
+    matches.iter().flatten().for_each(|row| *rows_of.entry(row).or_default() += 1);
+    let most = rows_of.values().max()?;
+    let matched = matches.len() - matches.null_count();
+    Some((most * rows_of.len()) as f64 / matched as f64)
+}
+
 const fn name_of(kind: LookupKind) -> &'static str {
     match kind {
         LookupKind::Inner => spans::JOIN_INNER,
@@ -131,5 +157,21 @@ impl Operator for LookupJoin {
         self.metrics.duration.observe(self.clock.monotonic().saturating_sub(start).as_secs_f64());
         out.emit(input.with_batch(joined));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::UInt32Array;
+
+    use super::skew_of;
+
+    #[test]
+    fn skew_is_one_where_keys_are_even_and_counts_matches_only() {
+        let skew = |matches: Vec<Option<u32>>| skew_of(&UInt32Array::from(matches));
+        assert_eq!(skew(vec![Some(1), Some(2), Some(1), Some(2), None]), Some(1.0));
+        assert_eq!(skew(vec![Some(7); 6]), Some(1.0), "one key alone is even");
+        assert_eq!(skew(vec![Some(1), Some(1), Some(1), Some(2)]), Some(1.5));
+        assert_eq!(skew(vec![None, None]), None);
     }
 }

@@ -1,11 +1,11 @@
 //! Tumbling-window aggregation: one group table per pane, fired, snapshotted and dropped whole.
 //!
 //! A pane is a window's rows. It fires when the watermark passes its end. When lateness is allowed, rows late by no
-//! more than that are kept beside it and it fires a second time, with the corrected result, when the watermark has
-//! passed its end by as much. What fires when follows from event time alone, never from how rows were batched.
+//! more than that are kept beside it and it fires a second time, with the corrected results of the groups they belong to,
+//! when the watermark has passed its end by as much. What fires when follows from event time alone, never from how rows were batched.
 //!
-//! State lives in *layers*: a group table that takes rows, and frozen partial states. At a barrier the table is emptied
-//! into one more frozen state, which is what the snapshot stores; processing goes on in the empty table right away.
+//! State lives in *layers*: rows since the last barrier, and frozen partial states. At a barrier the rows become one more
+//! frozen state, which is what the snapshot stores; processing goes on with an empty layer right away.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const MAX_LINKS: usize = 8;
 
 /// What a window operator is made of.
 pub(crate) struct WindowSpec {
-    pub(crate) aggregation: Aggregation,
+    pub(crate) aggregation: Arc<Aggregation>,
     pub(crate) window: Tumble,
     pub(crate) allowed_micros: i64,
     /// Assigns results to partitions of the output.
@@ -59,6 +59,7 @@ pub(crate) struct Window {
     newest: Option<(Timestamp, Option<TraceContext>)>,
 }
 
+#[derive(Default)]
 struct Pane {
     on_time: Layer,
     late: Layer,
@@ -105,15 +106,9 @@ impl Window {
         rows.into_iter().map(of_window).collect()
     }
 
-    fn pane(&mut self, start: i64) -> Result<&mut Pane, JobError> {
-        match self.panes.entry(start) {
-            std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                let layer = || Layer::new(&self.spec.aggregation);
-                let fired = start.saturating_add(self.spec.window.size_micros) <= self.watermark;
-                Ok(place.insert(Pane { on_time: layer()?, late: layer()?, fired, producers: Vec::new() }))
-            }
-        }
+    fn pane(&mut self, start: i64) -> &mut Pane {
+        let fired = start.saturating_add(self.spec.window.size_micros) <= self.watermark;
+        self.panes.entry(start).or_insert_with(|| Pane { fired, ..Pane::default() })
     }
 
     /// The next pane to fire or close at or before `watermark`: its trigger time, and its start.
@@ -131,18 +126,19 @@ impl Window {
         let last = self.spec.allowed_micros == 0;
         let Some(mut pane) = self.panes.remove(&start) else { return Ok(()) };
         let producers = std::mem::take(&mut pane.producers);
+        let plan = &self.spec.aggregation;
         let result = if !pane.fired && last {
-            pane.on_time.finish()?
+            pane.on_time.finish(plan)?
         } else if !pane.fired {
             pane.fired = true;
-            let result = pane.on_time.results_so_far(&self.spec.aggregation)?;
+            let result = pane.on_time.results_so_far(plan)?;
             self.panes.insert(start, pane);
             let Some(result) = result else { return Ok(()) };
             result
         } else if pane.late.is_empty() {
             return Ok(());
         } else {
-            Layer::combined(&self.spec.aggregation, vec![pane.on_time, pane.late])?.finish()?
+            pane.on_time.corrected_by(pane.late, plan)?
         };
         self.fire(start, &result, &producers, out)
     }
@@ -159,6 +155,7 @@ impl Window {
         }
         let mut span = out.start_span_linked(spans::WINDOW_FIRE, producers);
         if span.is_recording() {
+            span.set_attribute(attributes::COMPONENT, self.component());
             span.set_attribute(attributes::WINDOW_START, Timestamp::from_unix_micros(start).to_string());
             span.set_attribute(attributes::WATERMARK, Timestamp::from_unix_micros(self.watermark).to_string());
             span.set_attribute(attributes::ROWS_OUT, i64::try_from(result.num_rows()).unwrap_or(i64::MAX));
@@ -255,11 +252,12 @@ impl Operator for Window {
 
     fn process(&mut self, input: Envelope, _out: &mut Emitter<'_>) -> Result<(), JobError> {
         let start = self.spec.clock.monotonic();
+        let plan = Arc::clone(&self.spec.aggregation);
         for (window, rows) in self.by_window(&input.batch)? {
-            let pane = self.pane(window)?;
+            let pane = self.pane(window);
             match input.lateness {
-                Lateness::OnTime => pane.on_time.update(&rows)?,
-                Lateness::Allowed => pane.late.update(&rows)?,
+                Lateness::OnTime => pane.on_time.update(&plan, rows)?,
+                Lateness::Allowed => pane.late.update(&plan, rows)?,
             }
             if let Some(producer) = input.trace
                 && admit_cause(&mut pane.producers, &producer)
@@ -314,7 +312,7 @@ impl Operator for Window {
             if closes <= watermark || rows.num_rows() == 0 {
                 continue;
             }
-            let pane = self.pane(start)?;
+            let pane = self.pane(start);
             if kind == "late" { pane.late.restore(rows) } else { pane.on_time.restore(rows) }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Business metrics: an aggregate over each batch an agent reads, per combination of a few columns.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -13,7 +15,7 @@ use sabot_telemetry::{MetricDesc, MetricKind, Registry};
 pub(crate) struct Observer {
     description: MetricDesc,
     kind: BusinessMetricKind,
-    aggregation: Aggregation,
+    aggregation: Arc<Aggregation>,
     labels: usize,
     registry: Registry,
 }

@@ -54,6 +54,21 @@ fn a_window_without_keys_has_every_row() {
 }
 
 #[test]
+fn corrected_windows_are_the_same_for_every_number_of_instances() {
+    let sql = "SELECT window_start, sensor, count(*) AS n FROM TUMBLE(events, at, INTERVAL '10 minutes') \
+               GROUP BY window_start, sensor";
+    let windows = |count| {
+        let agent = agent(count, "1m\nlate: { allowed: 2h }", "{ stream: out }", sql);
+        let (store, _) = run(&with_agent(&agent));
+        rows(&store, "out").iter().map(|partition| parsed(partition).len()).collect::<Vec<_>>()
+    };
+    let one = windows(1);
+    assert!(one.iter().sum::<usize>() > 7 * 11, "some come out again: {one:?}");
+    assert_eq!(windows(2), one);
+    assert_eq!(windows(4), one);
+}
+
+#[test]
 fn one_file_and_one_table_have_one_writer() {
     let sql = "SELECT at, sensor, value FROM events";
     let harness = with_agent(&agent(4, "0s", "{ file: out.jsonl }", sql));

@@ -8,6 +8,7 @@ use sabot_common::registry::{self, attributes, spans};
 use sabot_engine::EngineError;
 use sabot_engine::agent::AgentPlan;
 use sabot_runtime::{JobState, describe};
+use sabot_store::StoreError;
 
 use super::Platform;
 
@@ -35,7 +36,7 @@ impl Platform {
             let problem = match platform.await_tables(&name).await {
                 Tables::Failed(problem) => Some(problem),
                 Tables::Abandoned | Tables::Stopped(_) | Tables::Loading(_) => return,
-                Tables::Complete => None,
+                Tables::Complete => platform.take_in_tables(&name).await.err(),
             };
             let _one_change_at_a_time = platform.changes.lock().await;
             // Opening readers and restoring state touch the disk.
@@ -63,6 +64,32 @@ impl Platform {
             // Whichever comes first is a reason to look again.
             drop(tokio::time::timeout(LOOK, commits.changed()).await);
         }
+    }
+
+    /// Has the tables an agent joins take in all that is committed of them: their writers say that they have finished
+    /// with a commit, and the table takes it in only after that.
+    async fn take_in_tables(&self, name: &str) -> Result<(), String> {
+        let tables = {
+            let state = self.state();
+            let plan = state.agents.get(name).and_then(|agent| agent.plan.as_ref().ok());
+            let joined = plan.into_iter().flat_map(|plan| plan.plan.tables());
+            joined.filter_map(|table| state.tables.get(table).map(Arc::clone)).collect::<Vec<_>>()
+        };
+        for table in tables {
+            loop {
+                let taking_in = Arc::clone(&table);
+                let taken_in = tokio::task::spawn_blocking(move || taking_in.apply()).await;
+                match taken_in.map_err(|panicked| panicked.to_string())? {
+                    Ok(_) => break,
+                    Err(StoreError::DiskFull { .. }) => {
+                        self.note_wait(name, format!("room on the disk for table \"{}\"", table.name()));
+                        tokio::time::sleep(LOOK).await;
+                    }
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What an agent waits for, for people.

@@ -23,6 +23,33 @@ fn agent(name: &str, sql: &str) -> String {
     format!("name: {name}\nkind: stream\nsql: {sql}\noutput: {{ stream: {name}-out }}\n")
 }
 
+/// A table takes rows in after they are committed; an agent that joins it waits for that too.
+#[test]
+fn a_join_sees_the_whole_table() {
+    let keys: String = (0..20_000).map(|key| format!("{key},name-{key}\n")).collect();
+    let rows: String = (0..1_000).map(|row| format!("{}\n", row % 10)).collect();
+    for _ in 0..3 {
+        let server = Running::on(&[
+            (
+                "sabot.yaml",
+                "streams:\n  - { name: s, source: { file: s.csv } }\n\
+                 tables:\n  - { name: t, key: k, backend: memory, source: { file: t.csv } }\n",
+            ),
+            ("s.csv", &format!("k\n{rows}")),
+            ("t.csv", &format!("k,n\n{keys}")),
+            ("agents/a.yaml", &agent("a", "SELECT s.k, t.n FROM s JOIN t ON s.k = t.k")),
+            ("agents/last.yaml", "name: last\nkind: stream\nsql: SELECT k FROM s\noutput: { table: last, key: k }\n"),
+            ("agents/b.yaml", &agent("b", "SELECT s.k FROM s JOIN last l ON s.k = l.k")),
+        ]);
+        server.until_finished();
+        assert_eq!(
+            server.sql("SELECT count(*) AS n, count(DISTINCT n) AS names FROM \"a-out\"")[0],
+            json!({ "n": 1_000, "names": 10 })
+        );
+        assert_eq!(server.sql("SELECT count(*) AS n FROM \"b-out\"")[0]["n"], 1_000);
+    }
+}
+
 #[test]
 fn an_agent_is_deployed_rolled_stopped_started_and_deleted_without_losing_a_row() {
     let readings = readings(40_000);

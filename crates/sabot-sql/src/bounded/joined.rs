@@ -40,10 +40,8 @@ impl ScalarUDFImpl for WithinBounds {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        match args.arg_fields {
-            [field] => Ok(FieldRef::clone(field)),
-            _ => exec_err!("within_bounds takes one argument"),
-        }
+        let [field] = args.arg_fields else { return exec_err!("within_bounds takes one argument") };
+        Ok(FieldRef::clone(field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -20,6 +20,9 @@ pub(super) fn lower_aggregate(aggregate: &Aggregate, windowing: Windowing) -> Re
             "write the inner one to a stream and aggregate that in a second agent",
         ));
     }
+    if aggregate.schema.fields().len() != aggregate.group_expr.len() + aggregate.aggr_expr.len() {
+        return Err(SqlError::unsupported("a GROUP BY that names an expression twice", "name it once"));
+    }
     let mut keys = Vec::new();
     let mut group_columns = Vec::new();
     let mut window = None;
@@ -47,7 +50,7 @@ pub(super) fn lower_aggregate(aggregate: &Aggregate, windowing: Windowing) -> Re
     chain.window_columns.clone_from(&group_columns);
     chain.window_columns.resize(schema.fields().len(), None);
     chain.schema = Arc::clone(&schema);
-    chain.steps.push(Step::Aggregate(Aggregation { keys, functions, window, group_columns, schema }));
+    chain.steps.push(Step::Aggregate(Arc::new(Aggregation { keys, functions, window, group_columns, schema })));
     Ok(chain)
 }
 

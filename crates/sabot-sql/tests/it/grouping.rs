@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
 use sabot_sql::{Aggregation, GroupTable, Planner};
 
-fn aggregation(value: &str, labels: &[&str]) -> Aggregation {
+fn aggregation(value: &str, labels: &[&str]) -> Arc<Aggregation> {
     let labels: Vec<_> = labels.iter().map(|l| (*l).to_owned()).collect();
     Planner::batch_aggregate(&batch(&[]).schema(), value, &labels).expect("a plan")
 }

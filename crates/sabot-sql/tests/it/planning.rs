@@ -113,6 +113,10 @@ fn refusals_say_what_to_write() {
         ],
     );
     check(
+        "SELECT window_start, count(*) FROM TUMBLE(flights, time_hour, INTERVAL '1 hour') GROUP BY window_start, origin, origin",
+        expect![[""]],
+    );
+    check(
         "SELECT origin, count(*) FROM flights GROUP BY origin",
         expect![
             "error: agents do not run an aggregate without a window: its state would grow for ever; read FROM TUMBLE(stream, time_column, INTERVAL '…') and GROUP BY window_start"
