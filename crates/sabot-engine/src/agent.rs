@@ -392,7 +392,7 @@ impl Builder<'_> {
             .ok_or_else(|| EngineError::declaration(&self.owner, "the aggregation has no window"))?;
         let metrics = OperatorMetrics::bind(&self.context.registry, self.plan.config.name.as_str());
         let spec = WindowSpec {
-            aggregation: aggregation.clone(),
+            aggregation: Arc::clone(aggregation),
             window,
             allowed_micros: self.plan.config.late.allowed.micros(),
             hash: self.key_hash(aggregation)?,
@@ -417,7 +417,7 @@ impl Builder<'_> {
         for _ in 0..instances {
             let Some(aggregation) = self.plan.plan.aggregation() else { continue };
             let hash = self.key_hash(aggregation)?;
-            partitioners.push(Box::new(GroupPartitioner::new(aggregation.clone(), hash, instances)));
+            partitioners.push(Box::new(GroupPartitioner::new(Arc::clone(aggregation), hash, instances)));
         }
         Ok(partitioners)
     }

@@ -39,9 +39,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct TraceSummary {
     /// In lowercase hexadecimal.
     pub trace_id: String,
-    /// Service of the root; none if the root is not stored.
+    /// Service of the root, or of the first span if the root is not stored.
     pub root_service: Option<String>,
-    /// Name of the root.
+    /// Name of that span.
     pub root_operation: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: String,

@@ -1,8 +1,10 @@
 //! Filters and projections, fused: predicates one after another, then the new columns over the rows that are left.
 
+use std::sync::Arc;
+
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use sabot_common::registry::spans;
 use sabot_runtime::{Emitter, Envelope, JobError, Operator};
 use sabot_sql::Expr;
@@ -27,7 +29,8 @@ impl FilterProject {
     /// The rows for which all predicates but the last hold, and which of them the last holds for. A predicate sees only
     /// rows that passed those before it: `n <> 0 AND x / n > 2` divides by no zero.
     fn mask(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<BooleanArray>), JobError> {
-        let failed = |error: &dyn std::fmt::Display| JobError::operator(spans::FILTER_PROJECT, error);
+        let failed =
+            |error: &dyn std::fmt::Display| JobError::operator(spans::FILTER_PROJECT, format!("condition: {error}"));
         let Some((last, earlier)) = self.predicates.split_last() else { return Ok((batch.clone(), None)) };
         let mut rows = batch.clone();
         for predicate in earlier {
@@ -47,7 +50,7 @@ impl FilterProject {
                 let kept = batch.project(columns).map_err(&failed)?;
                 let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(kept.num_rows()));
                 let columns = kept.columns().to_vec();
-                let named = RecordBatch::try_new_with_options(std::sync::Arc::clone(schema), columns, &options);
+                let named = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options);
                 (named.map_err(failed)?, true)
             }
             _ => (batch, false),
@@ -66,11 +69,13 @@ impl FilterProject {
 }
 
 fn evaluate(exprs: &[Expr], schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, JobError> {
-    let columns = exprs.iter().map(|expr| expr.evaluate(batch)).collect::<Result<Vec<_>, _>>();
-    let columns = columns.map_err(failed(spans::FILTER_PROJECT))?;
+    let column = |(expr, field): (&Expr, &Arc<Field>)| {
+        let failed = |error| JobError::operator(spans::FILTER_PROJECT, format!("column \"{}\": {error}", field.name()));
+        expr.evaluate(batch).map_err(failed)
+    };
+    let columns = exprs.iter().zip(schema.fields()).map(column).collect::<Result<Vec<_>, _>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(std::sync::Arc::clone(schema), columns, &options)
-        .map_err(failed(spans::FILTER_PROJECT))
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(failed(spans::FILTER_PROJECT))
 }
 
 impl Operator for FilterProject {

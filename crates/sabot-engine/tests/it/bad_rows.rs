@@ -270,11 +270,11 @@ fn dates_and_instants_of_a_parquet_file_neither_wrap_nor_get_lost() {
         ", event_time: day",
         "",
         expect![[r#"
-        {"day":"1970-01-01T00:00:00Z","at":"1970-01-01T00:00:00"}
-        dead 2: "day: \"2517-08-01\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2517-08-01\",\"at\":\"1970-01-01T00:00:00\"}"
-        dead 3: "day: \"2147483647 (Date32)\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"ERROR: Cast error: Failed to convert 2147483647 to temporal for Date32\",\"at\":\"9999-12-31T23:59:59\"}"
-        dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not a value of type Timestamp(µs)" | "{\"day\":\"2262-04-11\",\"at\":\"ERROR: Cast error: Failed to convert 9223372036854775807 to datetime for Timestamp(s)\"}"
-    "#]],
+            {"day":"1970-01-01T00:00:00Z","at":"1970-01-01T00:00:00"}
+            dead 2: "day: \"2517-08-01\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2517-08-01\",\"at\":\"1970-01-01T00:00:00\"}"
+            dead 3: "day: \"2147483647 (Date32)\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2147483647 (Date32)\",\"at\":\"9999-12-31T23:59:59\"}"
+            dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not a value of type Timestamp(µs)" | "{\"day\":\"2262-04-11\",\"at\":\"9223372036854775807 (Timestamp(s))\"}"
+        "#]],
     );
     check(
         "s.parquet",
@@ -282,11 +282,11 @@ fn dates_and_instants_of_a_parquet_file_neither_wrap_nor_get_lost() {
         ", event_time: at",
         "",
         expect![[r#"
-        {"day":"1970-01-01","at":"1970-01-01T00:00:00Z"}
-        {"day":"2517-08-01","at":"1970-01-01T00:00:00Z"}
-        dead 3: "at: \"9999-12-31T23:59:59\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"ERROR: Cast error: Failed to convert 2147483647 to temporal for Date32\",\"at\":\"9999-12-31T23:59:59\"}"
-        dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2262-04-11\",\"at\":\"ERROR: Cast error: Failed to convert 9223372036854775807 to datetime for Timestamp(s)\"}"
-    "#]],
+            {"day":"1970-01-01","at":"1970-01-01T00:00:00Z"}
+            {"day":"2517-08-01","at":"1970-01-01T00:00:00Z"}
+            dead 3: "at: \"9999-12-31T23:59:59\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2147483647 (Date32)\",\"at\":\"9999-12-31T23:59:59\"}"
+            dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"day\":\"2262-04-11\",\"at\":\"9223372036854775807 (Timestamp(s))\"}"
+        "#]],
     );
     check(
         "s.parquet",
@@ -294,11 +294,11 @@ fn dates_and_instants_of_a_parquet_file_neither_wrap_nor_get_lost() {
         "",
         "",
         expect![[r#"
-        {"day":"1970-01-01","at":"1970-01-01T00:00:00"}
-        {"day":"2517-08-01","at":"1970-01-01T00:00:00"}
-        {"day":"ERROR: Cast error: Failed to convert 2147483647 to temporal for Date32","at":"9999-12-31T23:59:59"}
-        dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not a value of type Timestamp(µs)" | "{\"day\":\"2262-04-11\",\"at\":\"ERROR: Cast error: Failed to convert 9223372036854775807 to datetime for Timestamp(s)\"}"
-    "#]],
+            {"day":"1970-01-01","at":"1970-01-01T00:00:00"}
+            {"day":"2517-08-01","at":"1970-01-01T00:00:00"}
+            {"day":"ERROR: Cast error: Failed to convert 2147483647 to temporal for Date32","at":"9999-12-31T23:59:59"}
+            dead 4: "at: \"9223372036854775807 (Timestamp(s))\" is not a value of type Timestamp(µs)" | "{\"day\":\"2262-04-11\",\"at\":\"9223372036854775807 (Timestamp(s))\"}"
+        "#]],
     );
 }
 

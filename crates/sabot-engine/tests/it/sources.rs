@@ -363,7 +363,7 @@ fn instants_of_a_file_stay_instants() {
         "",
         expect![[r#"
             {"t":"2020-01-01T00:00:00Z"}
-            dead 2: "t: \"9223372036854775807 (Timestamp(s))\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"t\":\"ERROR: Cast error: Failed to convert 9223372036854775807 to datetime for Timestamp(s)\"}"
+            dead 2: "t: \"9223372036854775807 (Timestamp(s))\" is not an RFC 3339 timestamp of the years 1677 to 2262" | "{\"t\":\"9223372036854775807 (Timestamp(s))\"}"
         "#]],
     );
 }

@@ -57,8 +57,10 @@ pub(super) fn candidates(query: &TraceQuery, window: Window, limit: usize) -> St
 /// The traces with these ids, measured over all their spans; those that do not fit the window after all are left out.
 pub(super) fn summaries(query: &TraceQuery, window: Window, ids: &[String]) -> String {
     let ids = ids.iter().map(|id| literal(id)).collect::<Vec<_>>().join(", ");
+    // Of a trace that somebody else has begun, the first span that is here.
     let of_root = |column: &str| {
-        format!("first_value({column} ORDER BY start_unix_nano, span_id) FILTER (WHERE parent_span_id IS NULL)")
+        let first = format!("first_value({column} ORDER BY start_unix_nano, span_id)");
+        format!("coalesce({first} FILTER (WHERE parent_span_id IS NULL), {first})")
     };
     format!(
         "SELECT trace_id, {service} AS root_service, {operation} AS root_operation, \

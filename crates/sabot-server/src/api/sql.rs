@@ -39,6 +39,9 @@ impl SqlRequest {
         if let Some(millis) = self.timeout_ms {
             limits.timeout = Duration::from_millis(millis);
         }
+        if limits.max_rows == 0 || limits.timeout.is_zero() {
+            return Err(ApiError::bad_request("max_rows and timeout_ms are at least 1"));
+        }
         if limits.max_rows > MAX_ROWS {
             return Err(ApiError::bad_request(format!("max_rows: {} is more than {MAX_ROWS}", limits.max_rows)));
         }

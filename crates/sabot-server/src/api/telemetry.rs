@@ -1,5 +1,6 @@
 //! Traces and metrics.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use sabot_common::registry::ALL_METRICS;
 use sabot_common::units::parse_duration;
 use sabot_observatory::{MAX_TRACE_SPANS, TraceQuery};
 use sabot_telemetry::{OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
@@ -83,7 +85,15 @@ pub(super) async fn services(State(api): State<Api>) -> Result<Json<Value>, ApiE
 }
 
 pub(super) async fn metrics(State(api): State<Api>, params: Params) -> Result<Json<Value>, ApiError> {
-    let report = api.metrics.report(params.get("component"));
+    let component = params.get("component");
+    let known: BTreeSet<&str> = ALL_METRICS.iter().map(|metric| metric.component).collect();
+    if let Some(unknown) = component.filter(|component| !known.contains(component)) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(
+            ApiError::bad_request(format!("component: there is no \"{unknown}\"")).hint(format!("there are {known}"))
+        );
+    }
+    let report = api.metrics.report(component);
     serde_json::to_value(report).map(Json).map_err(ApiError::internal)
 }
 

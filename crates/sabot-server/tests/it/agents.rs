@@ -26,8 +26,8 @@ fn agent(name: &str, sql: &str) -> String {
 /// A table takes rows in after they are committed; an agent that joins it waits for that too.
 #[test]
 fn a_join_sees_the_whole_table() {
-    let keys: String = (0..20_000).map(|key| format!("{key},name-{key}\n")).collect();
-    let rows: String = (0..1_000).map(|row| format!("{}\n", row % 10)).collect();
+    let keys = (0..20_000).map(|key| format!("{key},name-{key}\n")).collect::<Vec<_>>().concat();
+    let rows = (0..1_000).map(|row| format!("{}\n", row % 10)).collect::<Vec<_>>().concat();
     for _ in 0..3 {
         let server = Running::on(&[
             (

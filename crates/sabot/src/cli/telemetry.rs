@@ -34,7 +34,7 @@ pub(crate) enum TelemetryCommand {
   sabot telemetry traces --where \"duration_ms > 500 AND operation = 'commit'\"")]
 pub(crate) struct TracesArgs {
     /// Most traces to list
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) limit: u32,
     /// Only traces with a span of this service
     #[arg(long)]
