@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
 use crate::error::BenchError;
+use crate::workload::QUERIES;
 
 /// Measures the spine against DataFusion and the disk in the same run.
 #[derive(Debug, Parser)]
@@ -14,7 +16,7 @@ pub(crate) struct Cli {
     #[arg(long, value_delimiter = ',', default_value = "all")]
     pub(crate) suite: Vec<Suite>,
     /// Only these workloads of the spine, by name
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(QUERIES.map(|query| query.name)))]
     pub(crate) workload: Vec<String>,
     /// Measured rounds; every variant runs once in each
     #[arg(long, default_value_t = 5)]

@@ -77,7 +77,7 @@ metrics! {
     STATE_CACHE_HITS = "sabot_state_cache_hits_total" Counter Count "state" ["table"] "Lookups answered from memory.";
     STATE_CACHE_MISSES = "sabot_state_cache_misses_total" Counter Count "state" ["table"] "Lookups that went to the store.";
     STATE_SIZE = "sabot_state_size_bytes" Gauge Bytes "state" ["table", "backend"] "Size of a table's rows.";
-    BATCHES_COMPLETED = "sabot_agent_tasks_completed_total" Counter Count "agent" ["agent", "outcome"] "Committed batches of a stream agent.";
+    BATCHES_COMPLETED = "sabot_agent_tasks_completed_total" Counter Count "agent" ["agent", "outcome"] "Batches of a stream agent: `completed` when they are committed, `failed` when they ended it.";
     AGENTS_ACTIVE = "sabot_agents_active" Gauge Count "agent" ["kind", "status"] "Agents by status.";
     SPANS_RECEIVED = "sabot_spans_received_total" Counter Count "telemetry" ["protocol"] "Spans that arrived at the store.";
     SPANS_REFUSED = "sabot_spans_refused_total" Counter Count "telemetry" ["protocol"] "Spans dropped because the queue was full.";

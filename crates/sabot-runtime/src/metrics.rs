@@ -33,6 +33,7 @@ pub fn describe(metric: &Metric) -> MetricDesc {
 #[derive(Clone, Debug)]
 pub struct JobMetrics {
     registry: Registry,
+    agent: String,
     pub(crate) processed: Counter,
     pub(crate) processing: Histogram,
     pub(crate) batch_rows: Histogram,
@@ -63,11 +64,13 @@ impl JobMetrics {
             latency: registry.histogram(&describe(&registry::END_TO_END_LATENCY), &stream_agent),
             batches: registry.counter(&describe(&registry::BATCHES_COMPLETED), &[agent, "completed"]),
             registry: registry.clone(),
+            agent: agent.to_owned(),
         }
     }
 
-    /// Counts a failure of a kind.
+    /// Counts a failure of a kind, and the batch that it kept from being committed.
     pub(crate) fn failed(&self, error: &JobError) {
+        self.registry.counter(&describe(&registry::BATCHES_COMPLETED), &[&self.agent, "failed"]).add(1);
         self.registry.counter(&describe(&registry::ERRORS), &[COMPONENT, error.kind()]).add(1);
     }
 }

@@ -101,6 +101,14 @@ impl Declared {
 
     fn table(&mut self, file: &Path, table: TableConfig) -> Result<(), ConfigError> {
         self.claim(&table.name, file)?;
+        if table.source.is_none() {
+            let problem = format!(
+                "table \"{0}\" has no `source`: name the file it is read from, or leave it to an agent with `output: {{ table: \
+                 {0}, key: … }}`, which declares it",
+                table.name
+            );
+            return Err(ConfigError::of_file(file, problem));
+        }
         self.makes_dead_letters(&table.name, table.source.as_ref(), table.on_error);
         self.makes_changelog(&table.name);
         self.tables.push(table);
