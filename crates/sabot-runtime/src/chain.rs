@@ -212,7 +212,7 @@ impl Step<'_> {
         out: &mut Vec<Envelope>,
         stats: Option<&OperatorStats>,
     ) -> Result<(), JobError> {
-        let ChainContext { agent, metrics, spans, clock, .. } = self.context;
+        let ChainContext { agent, stream, metrics, spans, clock, .. } = self.context;
         let start = clock.monotonic();
         let rows_in: u64 = inputs.iter().map(Envelope::rows).sum();
         let mut span = self.operator_span(operator.name(), inputs.is_empty());
@@ -220,7 +220,10 @@ impl Step<'_> {
         let context = context.trace();
         let under = std::mem::take(&mut self.causes);
         let mut emitter = Emitter { out, spans, agent, span: context, windows_fired: 0, under };
-        let mut outcome = inputs.drain(..).try_for_each(|input| operator.process(input, &mut emitter));
+        let mut outcome = inputs.drain(..).try_for_each(|input| {
+            let partition = input.partition;
+            operator.process(input, &mut emitter).map_err(|error| error.on_rows_of(stream, partition))
+        });
         if let (Ok(()), Some(watermark)) = (&outcome, watermark) {
             outcome = operator.advance(watermark, &mut emitter);
         }

@@ -30,6 +30,17 @@ impl JobError {
         Self::Operator { operator, message: error.to_string() }
     }
 
+    /// An operator's failure with the rows that it failed on.
+    pub(crate) fn on_rows_of(self, stream: &str, partition: u32) -> Self {
+        match self {
+            Self::Operator { operator, message } => Self::Operator {
+                operator,
+                message: format!("{message} (on rows of \"{stream}\", partition {partition})"),
+            },
+            other => other,
+        }
+    }
+
     /// Whether waiting for space may cure it.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(**error, StoreError::DiskFull { .. }))

@@ -53,8 +53,9 @@ pub(crate) struct Part {
     pub(crate) counts: Counts,
 }
 
-/// Batches of an epoch that share a trace at most, so that a trace can be looked at.
-const MAX_BATCHES: usize = 256;
+/// Batches of an epoch that share a trace at most, so that a trace can be looked at, and one at full speed costs no more
+/// than a burst of spans may.
+const MAX_BATCHES: usize = 64;
 
 /// What a task did in an epoch.
 #[derive(Clone, Debug, Default)]

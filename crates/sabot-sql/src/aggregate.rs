@@ -188,6 +188,8 @@ impl GroupTable {
             }
             columns.extend(states);
         }
+        // Builders of keys begin with kilobytes, and there may be a state of one group for each of many windows.
+        columns.iter_mut().filter_map(Arc::get_mut).for_each(Array::shrink_to_fit);
         batch_of(Schema::new(fields), columns, rows)
     }
 

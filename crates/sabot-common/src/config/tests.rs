@@ -182,7 +182,12 @@ fn values_out_of_range_are_told_with_their_place() {
             "streams:\n  - name: b\n    partitions: 0\n",
             expect!["DIR/sabot.yaml:3:17: streams[0].partitions: 0 is not between 1 and 1024"],
         ),
-        ("tables:\n  - { name: t, key: k }\n", expect![[r#"DIR/sabot.yaml: table "t" has no `source`: name the file it is read from, or leave it to an agent with `output: { table: t, key: … }`, which declares it"#]]),
+        (
+            "tables:\n  - { name: t, key: k }\n",
+            expect![[
+                r#"DIR/sabot.yaml: table "t" has no `source`: name the file it is read from, or leave it to an agent with `output: { table: t, key: … }`, which declares it"#
+            ]],
+        ),
         (
             "tables:\n  - { name: t, key: [] }\n",
             expect!["DIR/sabot.yaml:2:21: tables[0].key: a key names at least one column"],

@@ -34,11 +34,11 @@ async fn summaries_tell_of_the_whole_trace() {
 }
 
 #[tokio::test]
-async fn a_trace_without_root_lasts_from_first_start_to_last_end() {
+async fn a_trace_without_root_has_the_name_of_its_first_span_and_lasts_from_first_start_to_last_end() {
     let bench = Bench::new();
     bench.append_and_flush(&[at(child(1, 2, "a"), 5 * MILLI, 2 * MILLI), at(child(1, 3, "b"), 0, 3 * MILLI)]);
     let found = bench.search(TraceQuery::default()).await;
-    assert_eq!((found[0].duration_ms, found[0].root_operation.as_deref()), (5.0, None));
+    assert_eq!((found[0].duration_ms, found[0].root_operation.as_deref()), (5.0, Some("b")));
 }
 
 #[tokio::test]

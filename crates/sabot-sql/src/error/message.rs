@@ -58,7 +58,8 @@ pub(super) fn plain(error: &DataFusionError) -> String {
 }
 
 fn reworded(message: &str) -> Option<String> {
-    ungrouped(message).or_else(|| no_function(message)).or_else(|| no_arithmetic(message)).or_else(|| {
+    let known = ungrouped(message).or_else(|| no_function(message)).or_else(|| no_arithmetic(message));
+    known.or_else(|| same_name(message)).or_else(|| {
         let several = "The context currently only supports a single SQL statement";
         (message == several).then(|| "there is more than one statement; write one".to_owned())
     })
@@ -82,6 +83,15 @@ fn no_function(message: &str) -> Option<String> {
 fn no_arithmetic(message: &str) -> Option<String> {
     let expression = message.strip_prefix("Cannot coerce arithmetic expression ")?.strip_suffix(" to valid types")?;
     Some(format!("there is no {expression}; CAST what does not fit"))
+}
+
+/// DataFusion names an expression after its text without casts, and `max(CAST(a AS DOUBLE))` is `max(a)` then.
+fn same_name(message: &str) -> Option<String> {
+    let name = message.strip_prefix("Schema contains duplicate unqualified field name ")?;
+    let name = name.trim_matches('"');
+    Some(format!(
+        "two expressions are both called {name}, as a cast is no part of the name; write more than a cast, such as CAST(… AS DOUBLE) + 0"
+    ))
 }
 
 pub(super) fn first_line(text: &str) -> &str {

@@ -113,6 +113,13 @@ fn refusals_say_what_to_write() {
         ],
     );
     check(
+        "SELECT window_start, max(CAST(minute AS DOUBLE)) AS a, max(minute) AS b \
+         FROM TUMBLE(flights, time_hour, INTERVAL '1 hour') GROUP BY window_start",
+        expect![
+            "error: two expressions are both called max(minute), as a cast is no part of the name; write more than a cast, such as CAST(… AS DOUBLE) + 0"
+        ],
+    );
+    check(
         "SELECT window_start, count(*) FROM TUMBLE(flights, time_hour, INTERVAL '1 hour') GROUP BY window_start, origin, origin",
         expect!["error: agents do not run a GROUP BY that names an expression twice: name it once"],
     );
