@@ -1,9 +1,12 @@
-//! Connections: no more than there is room for, and none kept open with half a request.
+//! Connections: no more than there is room for, and none kept open with half a request or an answer nobody takes.
 //!
 //! Each takes a file handle, of which agents need some too; so callers beyond [`Limits`] wait to be let in.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,9 +14,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
 use crate::ServerError;
 
@@ -24,12 +29,14 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// How long a connection may take for the head of its next request.
     pub(crate) head_timeout: Duration,
+    /// How long an answer may wait for its caller to take more of it.
+    pub(crate) take_timeout: Duration,
 }
 
 impl Default for Limits {
     /// Half of the files a process may usually open.
     fn default() -> Self {
-        Self { connections: 512, head_timeout: Duration::from_secs(30) }
+        Self { connections: 512, head_timeout: Duration::from_secs(30), take_timeout: Duration::from_mins(1) }
     }
 }
 
@@ -40,9 +47,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|error| {
         let fix = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program has it; choose another with --port, or 0 for any free one"
-            }
+            io::ErrorKind::AddrInUse => "another program has it; choose another with --port, or 0 for any free one",
             _ => "choose another address with --bind and --port",
         };
         ServerError::environment(format!("cannot listen on {address}: {error}; {fix}"))
@@ -63,6 +68,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             accepted = accept(&listener, &places) => accepted,
         };
         let service = TowerToHyperService::new(router.clone());
+        let stream = Patient { stream, patience: limits.take_timeout, stuck: None };
         let connection = protocol.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {
@@ -94,6 +100,62 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
     }
 }
 
+/// A connection that ends when nothing of what is written is taken for too long.
+struct Patient {
+    stream: TcpStream,
+    patience: Duration,
+    /// Until when, if nothing is taken.
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    /// Passes a write on, unless it has waited for too long.
+    fn patiently<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stuck.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller does not take the answer")))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.patiently(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.patiently(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -115,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn half_a_request_keeps_nobody_out_for_long() {
-        let limits = Limits { connections: 2, head_timeout: Duration::from_millis(200) };
+        let limits = Limits { connections: 2, head_timeout: Duration::from_millis(200), ..Limits::default() };
         let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (close, closed) = watch::channel(false);
@@ -134,5 +196,22 @@ mod tests {
         close.send_replace(true);
         tokio::time::timeout(Duration::from_secs(20), serving).await.expect("it closes").expect("without a panic");
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_nobody_takes_keeps_nobody_out_for_long() {
+        let limits = Limits { connections: 1, take_timeout: Duration::from_millis(200), ..Limits::default() };
+        let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (_open, closed) = watch::channel(false);
+        let router =
+            Router::new().route("/large", get(|| async { vec![b'x'; 64 << 20] })).route("/", get(|| async { "here" }));
+        tokio::spawn(serve(listener, router, limits, closed));
+
+        let mut idle = TcpStream::connect(address).await.expect("a connection");
+        idle.write_all(b"GET /large HTTP/1.1\r\nhost: here\r\n\r\n").await.expect("sent");
+        let mut whole = TcpStream::connect(address).await.expect("a connection");
+        whole.write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.expect("sent");
+        assert!(answer(&mut whole).await.ends_with("here"), "when the other has been sent away");
     }
 }

@@ -30,7 +30,7 @@ mod plan;
 mod planner;
 mod query;
 mod relation;
-mod subqueries;
+mod steps;
 mod tumble;
 mod types;
 

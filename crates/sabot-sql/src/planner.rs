@@ -23,7 +23,7 @@ use crate::aggregate::replace_extremes;
 use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
-use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, expansion, lower, subqueries};
+use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, expansion, lower, steps};
 
 /// Plans agents' SQL against a set of relations.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +82,8 @@ impl Planner {
     fn logical_plan(&self, sql: &str, rules: Rules) -> Result<LogicalPlan, SqlError> {
         let state = session_state();
         let dialect = state.config_options().sql_parser.dialect;
-        let mut statement = state.sql_to_statement(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
+        let statement = state.sql_to_statement(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
         expansion::check(&statement)?;
-        subqueries::name(&mut statement);
         let context = SessionContext::new_with_state(state);
         self.register(&context, &statement)?;
         let planned = futures::executor::block_on(context.state().statement_to_plan(statement))
@@ -156,7 +155,10 @@ fn session_state() -> SessionState {
 
 /// The functions all SQL has, agents' and ad-hoc.
 pub(crate) fn with_functions(session: SessionStateBuilder) -> SessionState {
-    let mut session = session.with_default_features().with_analyzer_rule(Arc::new(bounded::Bounds));
+    let mut session = session
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(bounded::Bounds))
+        .with_analyzer_rule(Arc::new(steps::Steps));
     replace_extremes(session.aggregate_functions().get_or_insert_default());
     session.build()
 }

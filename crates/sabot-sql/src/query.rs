@@ -24,18 +24,24 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as Parsed;
 use futures::StreamExt;
 use sabot_common::suggest;
+use tokio::time::Instant;
 
 use crate::bounded::check_constants;
 use crate::planner::{check_depth, dotted, is_of_catalog, register_as, session_config, with_functions};
-use crate::{SqlError, expansion, subqueries};
+use crate::{SqlError, expansion};
 
 mod condition;
+mod deadline;
 mod parquet;
 mod partition;
 mod pauses;
 
 pub use condition::check_condition;
+use deadline::with_deadline;
+use pauses::with_pauses;
 
+/// Longer than anybody waits.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// How much more than their memory queries may spill: a disk they fill would stop agents.
 const SPILL_SHARE: u64 = 8;
 const ONLY_READS: &str = "a query only reads: write one SELECT; streams and tables are declared in a project's files";
@@ -176,12 +182,21 @@ impl QueryEngine {
     /// Runs one read-only statement and hands its rows on as they come; whether rows were cut off. The work ends with
     /// the future: when time is up, and when the future is dropped.
     pub async fn query_into(&self, sql: &str, limits: QueryLimits, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
-        tokio::time::timeout(limits.timeout, self.run(sql, limits.max_rows, sink))
-            .await
-            .unwrap_or_else(|_elapsed| Err(SqlError::took_longer_than(limits.timeout)))
+        let deadline = Instant::now() + limits.timeout.min(LONGEST);
+        match tokio::time::timeout_at(deadline, self.run(sql, limits.max_rows, deadline, sink)).await {
+            Ok(outcome) if outcome.is_ok() || Instant::now() < deadline => outcome,
+            // It was told within or from without.
+            _ => Err(SqlError::took_longer_than(limits.timeout)),
+        }
     }
 
-    async fn run(&self, sql: &str, max_rows: usize, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
+    async fn run(
+        &self,
+        sql: &str,
+        max_rows: usize,
+        deadline: Instant,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, SqlError> {
         check_depth(sql)?;
         let planning = |error: DataFusionError| SqlError::planning(&error);
         let config = session_config();
@@ -192,13 +207,11 @@ impl QueryEngine {
         let session = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&self.runtime));
         let context = SessionContext::new_with_state(with_functions(session));
         let state = context.state();
-        let mut statement =
-            state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
+        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect).map_err(planning)?;
         if !only_reads(&statement) {
             return Err(SqlError::unplannable(ONLY_READS));
         }
         expansion::check(&statement)?;
-        subqueries::name(&mut statement);
         for reference in state.resolve_table_references(&statement).map_err(planning)? {
             let name = dotted(&reference);
             let source = self.relations.resolve(&name).ok_or_else(|| self.unknown(&name))?;
@@ -208,21 +221,29 @@ impl QueryEngine {
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(|_changes_something| SqlError::unplannable(ONLY_READS))?;
         let frame = context.execute_logical_plan(plan).await.map_err(planning)?;
-        self.feed(frame, max_rows, sink).await
+        self.feed(frame, max_rows, deadline, sink).await
     }
 
-    async fn feed(&self, frame: DataFrame, max_rows: usize, sink: &mut dyn RowSink) -> Result<bool, SqlError> {
+    async fn feed(
+        &self,
+        frame: DataFrame,
+        max_rows: usize,
+        deadline: Instant,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, SqlError> {
         let evaluating = |error: DataFusionError| SqlError::evaluating(&error);
         // One row more than allowed tells a full answer from a truncated one, and lets the plan stop early. An
         // explanation must stay the root of its plan, and is short.
-        let explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        let only_explains = matches!(frame.logical_plan(), LogicalPlan::Explain(_));
+        let explains = only_explains || matches!(frame.logical_plan(), LogicalPlan::Analyze(_));
         let frame =
             if explains { frame } else { frame.limit(0, Some(max_rows.saturating_add(1))).map_err(evaluating)? };
         let (state, plan) = frame.into_parts();
         let plan = state.optimize(&plan).map_err(evaluating)?;
         check_constants(&plan).map_err(|error| SqlError::planning(&error))?;
+        let plan = if only_explains { plan } else { with_deadline(plan, deadline).map_err(evaluating)? };
         let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(evaluating)?;
-        let plan = if explains { plan } else { pauses::with_pauses(plan).map_err(evaluating)? };
+        let plan = if only_explains { plan } else { with_pauses(plan).map_err(evaluating)? };
         let mut stream = execute_stream(plan, state.task_ctx()).map_err(evaluating)?;
         sink.columns(&stream.schema())?;
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);

@@ -60,10 +60,15 @@ fn corrected_windows_are_the_same_for_every_number_of_instances() {
     let windows = |count| {
         let agent = agent(count, "1m\nlate: { allowed: 2h }", "{ stream: out }", sql);
         let (store, _) = run(&with_agent(&agent));
-        rows(&store, "out").iter().map(|partition| parsed(partition).len()).collect::<Vec<_>>()
+        let sorted = |partition: &String| {
+            let mut lines: Vec<_> = partition.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        rows(&store, "out").iter().map(sorted).collect::<Vec<_>>()
     };
     let one = windows(1);
-    assert!(one.iter().sum::<usize>() > 7 * 11, "some come out again: {one:?}");
+    assert!(one.iter().map(Vec::len).sum::<usize>() > 7 * 11, "some come out again");
     assert_eq!(windows(2), one);
     assert_eq!(windows(4), one);
 }

@@ -1,13 +1,16 @@
 //! `min` and `max` of floating-point numbers that do not depend on the order of rows.
 //!
 //! DataFusion's compare with `<` and `>`, for which NaN is neither less nor more, and begin with the largest finite number,
-//! which infinity is not less than. Ours order numbers as a sort does: infinities are numbers, and NaN comes after all.
+//! which infinity is not less than. Ours order numbers as PostgreSQL does: infinities are numbers, and NaN of either sign
+//! comes after all.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
-use arrow::compute::{nullif, prep_null_mask_filter};
+use arrow::compute::{cast, nullif, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::common::{ScalarValue, internal_datafusion_err};
 use datafusion::error::Result;
@@ -38,7 +41,8 @@ struct Extreme {
     wanted: Ordering,
 }
 
-// What statistics say is not asked for: those of Parquet know nothing of NaN.
+// Neither what statistics say nor which direction it has is told: those of Parquet know nothing of NaN, and a grouping that
+// is cut to its first rows would compare by itself.
 impl AggregateUDFImpl for Extreme {
     fn name(&self) -> &str {
         self.inner.name()
@@ -81,7 +85,10 @@ impl AggregateUDFImpl for Extreme {
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(args)
+        match args.return_field.data_type() {
+            float @ (DataType::Float32 | DataType::Float64) => Ok(Box::new(Sliding::new(self.wanted, float))),
+            _ => self.inner.create_sliding_accumulator(args),
+        }
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -90,10 +97,6 @@ impl AggregateUDFImpl for Extreme {
 
     fn reverse_expr(&self) -> ReversedUDAF {
         self.inner.reverse_udf()
-    }
-
-    fn is_descending(&self) -> Option<bool> {
-        self.inner.is_descending()
     }
 
     fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
@@ -171,6 +174,80 @@ impl<T: ArrowPrimitiveType + Send> GroupsAccumulator for Floats<T> {
 
     fn size(&self) -> usize {
         self.found.capacity() * size_of::<Option<T::Native>>()
+    }
+}
+
+/// The extreme of rows that come and go, as in `OVER (ROWS 2 PRECEDING)`.
+#[derive(Debug)]
+struct Sliding {
+    wanted: Ordering,
+    data_type: DataType,
+    /// The values there are in their order, and how often each is there.
+    values: BTreeMap<i64, (f64, usize)>,
+}
+
+impl Sliding {
+    fn new(wanted: Ordering, data_type: &DataType) -> Self {
+        Self { wanted, data_type: data_type.clone(), values: BTreeMap::new() }
+    }
+
+    /// Each value with its place in the order.
+    fn placed(values: &[ArrayRef]) -> Result<Vec<(i64, f64)>> {
+        let values = values.first().ok_or_else(|| internal_datafusion_err!("an extreme of nothing"))?;
+        let values = cast(values, &DataType::Float64)?;
+        // The order of the bits is that of numbers, but for those with a sign, whose bits run the other way.
+        let place = |bits: i64| if bits < 0 { bits ^ i64::MAX } else { bits };
+        let placed = values
+            .as_primitive::<Float64Type>()
+            .iter()
+            .flatten()
+            .map(|value| (if value.is_nan() { i64::MAX } else { place(value.to_bits().cast_signed()) }, value));
+        Ok(placed.collect())
+    }
+}
+
+impl Accumulator for Sliding {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for (place, value) in Self::placed(values)? {
+            self.values.entry(place).or_insert((value, 0)).1 += 1;
+        }
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for (place, _) in Self::placed(values)? {
+            if let Entry::Occupied(mut there) = self.values.entry(place) {
+                there.get_mut().1 -= 1;
+                if there.get().1 == 0 {
+                    there.remove();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.update_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.evaluate()?])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let found = match self.wanted {
+            Ordering::Less => self.values.first_key_value(),
+            _ => self.values.last_key_value(),
+        };
+        ScalarValue::Float64(found.map(|(_, (value, _))| *value)).cast_to(&self.data_type)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.values.len() * size_of::<(i64, (f64, usize))>()
     }
 }
 
@@ -271,6 +348,38 @@ mod tests {
             }
         }
         assert_eq!(extremes(&[None], true).await, [None, None]);
+        assert_eq!(extremes(&[None], false).await, [None, None]);
+    }
+
+    /// Where DataFusion would rather compare by itself.
+    #[tokio::test]
+    async fn first_rows_and_sliding_frames_have_the_same() {
+        let context = SessionContext::new_with_state(with_functions(SessionStateBuilder::new()));
+        let values = "(VALUES (1, 1, -('nan'::double)), (1, 2, 5.0), (2, 3, 7.0), (2, 4, -'inf'::double), (2, 5, 1.0)) AS v(k, i, x)";
+        for (sql, expected) in [
+            (format!("SELECT min(x) AS m FROM {values} GROUP BY k ORDER BY m LIMIT 1"), vec![-INF]),
+            (format!("SELECT min(x) AS m FROM {values} GROUP BY k ORDER BY m DESC LIMIT 1"), vec![5.0]),
+            (
+                format!("SELECT min(x) OVER (ORDER BY i ROWS 1 PRECEDING) AS m FROM {values} WHERE i > 1 ORDER BY i"),
+                vec![5.0, 5.0, -INF, -INF],
+            ),
+            (
+                format!(
+                    "SELECT coalesce(nullif(max(x) OVER (ORDER BY i ROWS 1 PRECEDING), 'nan'::double), -1.0) AS m FROM {values} ORDER BY i"
+                ),
+                vec![-1.0, -1.0, 7.0, 7.0, 1.0],
+            ),
+        ] {
+            let rows = context.sql(&sql).await.unwrap().collect().await.unwrap();
+            let found: Vec<f64> =
+                rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Float64Type>().values().to_vec()).collect();
+            let found: Vec<f64> = found.into_iter().map(|x| if x.is_nan() { -1.0 } else { x }).collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_has_no_extreme() {
         assert_eq!(extremes(&[None], false).await, [None, None]);
     }
 }

@@ -6,6 +6,7 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::AnalyzerRule;
 
@@ -25,8 +26,14 @@ impl AnalyzerRule for Bounds {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let bounded =
-            plan.transform_up_with_subqueries(|node| node.map_expressions(|expr| expr.transform_up(bound_one)));
+        let bounded = plan.transform_up_with_subqueries(|node| {
+            // A filter or an order inside an aggregate is part of its name.
+            let names = NamePreserver::new(&node);
+            node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(expr.transform_up(bound_one)?.update_data(|expr| name.restore(expr)))
+            })
+        });
         bounded.map(|plan| plan.data)
     }
 }

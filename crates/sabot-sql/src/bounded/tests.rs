@@ -312,6 +312,7 @@ async fn a_type_is_not_wide_by_itself() {
         "arrow_try_cast([n], 'FixedSizeList(300, FixedSizeList(300, Int64))')",
         "arrow_cast(t, 'FixedSizeBinary(2147483647)')",
         "arrow_cast([t], 'List(FixedSizeBinary(2147483647))')",
+        "arrow_cast(t, 'RunEndEncoded(\"run_ends\": non-null Int32, \"values\": FixedSizeBinary(2147483647))')",
         "CAST([n] AS BIGINT[100000])",
         "TRY_CAST([n] AS BIGINT[100000])",
     ] {
@@ -346,4 +347,28 @@ async fn names_stay() {
     plain.register_batch("batch", rows()).unwrap();
     let theirs = plain.sql(sql).await.unwrap().collect().await.unwrap();
     assert_eq!(names(&ours[0].schema()), names(&theirs[0].schema()));
+}
+
+/// What a filter or an order inside a call is written with is part of the call's name.
+#[tokio::test]
+async fn joined_texts_stand_wherever_an_expression_may() {
+    let (context, plain) = (bounded(), SessionContext::new());
+    for context in [&context, &plain] {
+        context.register_batch("batch", rows()).unwrap();
+    }
+    for sql in [
+        "SELECT count(*) FILTER (WHERE t || 'a' = 'xa') FROM batch",
+        "SELECT n % 2, count(*) FILTER (WHERE t || 'a' = 'xa') AS c FROM batch GROUP BY 1 HAVING count(*) FILTER (WHERE t || 'a' = 'xa') > 0",
+        "SELECT row_number() OVER (ORDER BY t || 'y', n) FROM batch",
+        "SELECT first_value(t ORDER BY t || 'x') FROM batch",
+        "SELECT string_agg(t, ',' ORDER BY t || 'z') FROM batch",
+        "SELECT max(t || 'x') OVER (PARTITION BY t || 'y') AS m FROM batch ORDER BY m",
+        "SELECT a.t || b.t AS x FROM batch a JOIN batch b ON a.t || 'x' = b.t || 'x' ORDER BY a.t || b.t",
+        "SELECT DISTINCT t || 'x' FROM batch ORDER BY 1",
+    ] {
+        let rows = async |context: &SessionContext| context.sql(sql).await.expect(sql).collect().await.expect(sql);
+        let (ours, theirs) = (rows(&context).await, rows(&plain).await);
+        let shown = |rows: &[RecordBatch]| arrow::util::pretty::pretty_format_batches(rows).unwrap().to_string();
+        assert_eq!(shown(&ours), shown(&theirs), "{sql}");
+    }
 }

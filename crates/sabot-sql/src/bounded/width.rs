@@ -49,6 +49,10 @@ fn widest(data_type: &DataType) -> u128 {
         | DataType::LargeListView(item)
         | DataType::Map(item, _) => widest(item.data_type()),
         DataType::Dictionary(_, value) => widest(value),
+        DataType::RunEndEncoded(_, values) => widest(values.data_type()),
+        DataType::Union(fields, _) => {
+            fields.iter().fold(0, |sum: u128, (_, field)| sum.saturating_add(widest(field.data_type())))
+        }
         _ => 1,
     }
 }

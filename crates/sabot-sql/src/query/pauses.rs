@@ -21,9 +21,10 @@ use tokio::time::Instant;
 /// How long a gate lets work go on.
 const WORK: Duration = Duration::from_millis(20);
 
-/// The same plan with a gate behind every operator.
+/// The same plan with a gate behind every operator but the last, which is what it was.
 pub(super) fn with_pauses(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    plan.transform_up(|node| Ok(Transformed::yes(Arc::new(Gate { of: node }) as _))).map(|plan| plan.data)
+    plan.map_children(|child| child.transform_up(|node| Ok(Transformed::yes(Arc::new(Gate { of: node }) as _))))
+        .map(|plan| plan.data)
 }
 
 /// Hands on what an operator makes.

@@ -94,6 +94,9 @@ async fn a_query_that_waits_for_nothing_ends_in_time_too() {
         "SELECT count(*) FROM numbers a JOIN numbers b ON a.n + b.n >= 0",
         "SELECT count(*) FROM (SELECT 1 AS k FROM numbers) a JOIN (SELECT 1 AS k FROM numbers) b ON a.k = b.k",
         "SELECT a.n + b.n AS s FROM numbers a CROSS JOIN numbers b ORDER BY s LIMIT 1",
+        "SELECT count(*) FROM numbers a, numbers b WHERE a.n + b.n < 0",
+        "SELECT count(*) FROM (SELECT 1 AS k, n FROM numbers) a JOIN (SELECT 1 AS k, n FROM numbers) b ON a.k = b.k AND a.n + b.n < 0",
+        "EXPLAIN ANALYZE SELECT count(*) FROM numbers a JOIN numbers b ON a.n + b.n >= 0",
     ] {
         let (engine, _) = engine(256 << 20);
         let start = tokio::time::Instant::now();
@@ -208,11 +211,28 @@ async fn equal_subqueries_without_names_are_all_evaluated() {
         sql = format!("SELECT n + n AS n FROM ({sql})");
         expected *= 2;
         let result = engine.query(&sql, limits(Duration::from_secs(20))).await.unwrap();
+        assert_eq!(result.schema.field(0).name(), "n");
         let rows: Vec<i64> = result
             .batches
             .iter()
             .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
             .collect();
         assert_eq!(rows, [expected], "{sql}");
+    }
+}
+
+/// Also where steps become neighbours only when a filter moves, and where they are written as steps.
+#[tokio::test]
+async fn equal_steps_are_all_taken_however_they_are_written() {
+    let (engine, _) = engine(64 << 20);
+    for sql in [
+        "SELECT n FROM (SELECT 1 AS n) |> SELECT n + n AS n |> SELECT n + n AS n |> SELECT n + n AS n",
+        "SELECT n + n AS n FROM (SELECT n + n AS n FROM (SELECT n + n AS n FROM (SELECT 1 AS n) WHERE n > 0) WHERE n > 0) WHERE n > 0",
+        "WITH a AS (SELECT 1 AS n), b AS (SELECT n + n AS n FROM a) SELECT n + n AS n FROM (SELECT n + n AS n FROM b)",
+        "SELECT (SELECT max(n) FROM (SELECT n FROM numbers WHERE numbers.n = t.n)) AS n FROM numbers t WHERE t.n = 8 LIMIT 1",
+    ] {
+        let result = engine.query(sql, limits(Duration::from_secs(20))).await;
+        let rows = result.map(|result| result.batches[0].column(0).as_primitive::<Int64Type>().value(0));
+        assert_eq!(rows, Ok(8), "{sql}");
     }
 }

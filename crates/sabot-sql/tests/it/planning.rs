@@ -43,6 +43,20 @@ fn check(sql: &str, expected: Expect) {
 }
 
 #[test]
+fn equal_steps_stay_steps() {
+    check(
+        "SELECT minute FROM flights |> SELECT minute + minute AS minute |> SELECT minute + minute AS minute \
+         |> SELECT minute + minute AS minute",
+        expect![[r"
+            scan flights
+            project minute@0 + minute@0 AS minute
+            project minute@0 + minute@0 AS minute
+            project step(minute@0 + minute@0) AS minute
+            => minute Int64"]],
+    );
+}
+
+#[test]
 fn filter_and_project() {
     check(
         "SELECT origin, dep_delay * 60 AS seconds FROM flights WHERE dep_delay >= 180 AND origin = 'JFK'",
