@@ -26,6 +26,7 @@ mod error;
 mod expansion;
 mod expr;
 mod lower;
+mod passing;
 mod plan;
 mod planner;
 mod query;

@@ -5,18 +5,15 @@
 //! which changes nothing but that they do not read the same.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::expr::{Alias, ScalarFunction};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, Projection, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion::logical_expr::expr::Alias;
+use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, Projection};
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::passing::{self, Watch};
 
 /// Marks the projections of a plan.
 #[derive(Debug)]
@@ -50,41 +47,23 @@ fn marked(expr: Expr, number: usize) -> Expr {
         Expr::Alias(Alias { expr: inner, relation, name, metadata })
             if !matches!(*inner, Expr::Column(_) | Expr::Literal(..)) =>
         {
-            let func = Arc::new(Step { number, signature: Signature::any(1, Volatility::Immutable) }.into());
-            let inner = Box::new(Expr::ScalarFunction(ScalarFunction::new_udf(func, vec![*inner])));
-            Expr::Alias(Alias { expr: inner, relation, name, metadata })
+            let inner = passing::watched(&passing::function(Step { number }), *inner);
+            Expr::Alias(Alias { expr: Box::new(inner), relation, name, metadata })
         }
         other => other,
     }
 }
 
-/// Gives back what it is given.
+/// Tells projections apart.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Step {
     number: usize,
-    signature: Signature,
 }
 
-impl ScalarUDFImpl for Step {
-    fn name(&self) -> &'static str {
-        "step"
-    }
+impl Watch for Step {
+    const NAME: &'static str = "step";
 
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let [field] = args.arg_fields else { return internal_err!("a step has one argument") };
-        Ok(FieldRef::clone(field))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let Some(value) = args.args.into_iter().next() else { return internal_err!("a step has one argument") };
-        Ok(value)
+    fn look(&self, _: &ColumnarValue, _: usize) -> Result<()> {
+        Ok(())
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::AnalyzerRule;
@@ -13,8 +12,9 @@ use datafusion::optimizer::AnalyzerRule;
 use super::estimate::Growth;
 use super::joined::WithinBounds;
 use super::{Bounded, width};
+use crate::passing;
 
-static WITHIN_BOUNDS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(WithinBounds::new().into()));
+static WITHIN_BOUNDS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| passing::function(WithinBounds));
 
 /// Bounds what a plan can make. To be applied after types are coerced; twice is as good as once.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ fn bound_one(expr: Expr) -> Result<Transformed<Expr>> {
                 Transformed::yes(Expr::ScalarFunction(call))
             }
             // Its argument has been bounded once more.
-            _ if call.func.inner().is::<WithinBounds>() => match call.args.pop() {
-                Some(Expr::ScalarFunction(inner)) if inner.func.inner().is::<WithinBounds>() => {
+            _ if passing::is::<WithinBounds>(&call.func) => match call.args.pop() {
+                Some(Expr::ScalarFunction(inner)) if passing::is::<WithinBounds>(&inner.func) => {
                     Transformed::yes(Expr::ScalarFunction(inner))
                 }
                 arg => {
@@ -64,8 +64,7 @@ fn bound_one(expr: Expr) -> Result<Transformed<Expr>> {
             _ => Transformed::no(Expr::ScalarFunction(call)),
         },
         joined @ Expr::BinaryExpr(BinaryExpr { op: Operator::StringConcat, .. }) => {
-            let func = Arc::clone(&WITHIN_BOUNDS);
-            Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(func, vec![joined])))
+            Transformed::yes(passing::watched(&WITHIN_BOUNDS, joined))
         }
         other => Transformed::no(other),
     })
