@@ -121,12 +121,9 @@ impl<T: ArrowPrimitiveType> Floats<T> {
     }
 }
 
-fn compare<N: ArrowNativeTypeOp>(one: N, other: N) -> Ordering {
-    let is_nan = |number: N| number.partial_cmp(&number).is_none();
-    match (is_nan(one), is_nan(other)) {
-        (false, false) => one.compare(other),
-        (one, other) => one.cmp(&other),
-    }
+/// NaN as one of all of them, which comparisons too take for the greatest: its sign is an accident.
+fn plain<N: ArrowNativeTypeOp>(number: N) -> N {
+    if number.partial_cmp(&number).is_none() { N::MAX_TOTAL_ORDER } else { number }
 }
 
 impl<T: ArrowPrimitiveType + Send> GroupsAccumulator for Floats<T> {
@@ -143,8 +140,9 @@ impl<T: ArrowPrimitiveType + Send> GroupsAccumulator for Floats<T> {
         self.found.resize(total_num_groups, None);
         let (found, wanted) = (&mut self.found, self.wanted);
         accumulate(group_indices, values, opt_filter, |group, value| {
+            let value = plain(value);
             if let Some(best) = found.get_mut(group)
-                && best.is_none_or(|best| compare(value, best) == wanted)
+                && best.is_none_or(|best| value.compare(best) == wanted)
             {
                 *best = Some(value);
             }
@@ -197,12 +195,8 @@ impl Sliding {
         let values = cast(values, &DataType::Float64)?;
         // The order of the bits is that of numbers, but for those with a sign, whose bits run the other way.
         let place = |bits: i64| if bits < 0 { bits ^ i64::MAX } else { bits };
-        let placed = values
-            .as_primitive::<Float64Type>()
-            .iter()
-            .flatten()
-            .map(|value| (if value.is_nan() { i64::MAX } else { place(value.to_bits().cast_signed()) }, value));
-        Ok(placed.collect())
+        let values = values.as_primitive::<Float64Type>().iter().flatten().map(plain);
+        Ok(values.map(|value| (place(value.to_bits().cast_signed()), value)).collect())
     }
 }
 
@@ -375,6 +369,17 @@ mod tests {
                 rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Float64Type>().values().to_vec()).collect();
             let found: Vec<f64> = found.into_iter().map(|x| if x.is_nan() { -1.0 } else { x }).collect();
             assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    /// `HAVING max(x) > 0` must not depend on which NaN came first.
+    #[tokio::test]
+    async fn nan_has_no_sign() {
+        for values in [[NAN, -NAN], [-NAN, NAN], [-NAN, -NAN]] {
+            for grouped in [false, true] {
+                let [low, high] = extremes(&values.map(Some), grouped).await.map(Option::unwrap);
+                assert!(low.is_nan() && high.is_nan() && low.is_sign_positive() && high.is_sign_positive());
+            }
         }
     }
 

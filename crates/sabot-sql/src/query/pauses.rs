@@ -69,7 +69,7 @@ impl ExecutionPlan for Gate {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let of = self.of.execute(partition, context)?;
-        Ok(Box::pin(Gated { of, working_since: None }))
+        Ok(Box::pin(Gated { of, working_since: None, ended: false }))
     }
 }
 
@@ -77,6 +77,8 @@ struct Gated {
     of: SendableRecordBatchStream,
     /// Since the last pause, or since the last time it waited for something else.
     working_since: Option<Instant>,
+    /// It has failed or ended; some streams do not bear to be asked again.
+    ended: bool,
 }
 
 impl Stream for Gated {
@@ -89,11 +91,16 @@ impl Stream for Gated {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if self.ended {
+            return Poll::Ready(None);
+        }
         let next = self.of.as_mut().poll_next(cx);
         if next.is_pending() {
             self.working_since = None;
         }
-        Poll::Ready(ready!(next))
+        let next = ready!(next);
+        self.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
     }
 }
 
