@@ -116,7 +116,7 @@ REFUSED = {
         ['"readings" is declared already', r"sabot\.yaml"],
         {"agents__copy_yaml": AGENT_YAML.replace("copies", "readings")},
     ),
-    "sql_that_does_not_parse": Refused([IN_AGENT, "SELEC", r"[Ll]ine:? 1"], agent("SELEC value FROM readings")),
+    "sql_that_does_not_parse": Refused([IN_AGENT, "SELEC", r"agents/copy\.yaml:\d+:\d+: "], agent("SELEC value FROM readings")),
     "sql_with_an_unknown_stream": Refused(
         [IN_AGENT, '"raedings" does not exist', 'did you mean "readings"'], agent("SELECT value FROM raedings")
     ),
