@@ -9,12 +9,12 @@ import { ancestors, visibleSpans } from './model.js';
 /**
  * @param {TraceTree} tree
  * @param {string | null} spanId the span to start at
- * @param {string} find what to look for at the start, and to start at without such a span
+ * @param {string} find what to look for at the start, and to start at without such a span; else it is the first that failed
  */
 export function useTraceState(tree, spanId, find) {
   const linked = tree.spans.findIndex((item) => item.span.span_id === spanId);
   const full = { from: 0, to: Math.max(1, tree.durationNs) };
-  const [selected, setSelected] = useState(() => (linked >= 0 ? linked : (findSpans(tree.spans, find)[0] ?? 0)));
+  const [selected, setSelected] = useState(() => (linked >= 0 ? linked : (findSpans(tree.spans, find)[0] ?? firstFailed(tree))));
   const [detail, setDetail] = useState(linked >= 0);
   const [collapsed, setCollapsed] = useState(/** @type {ReadonlySet<number>} */ (new Set()));
   const [query, setQuery] = useState(find);
@@ -68,6 +68,11 @@ export function useTraceState(tree, spanId, find) {
 }
 
 /** @typedef {ReturnType<typeof useTraceState>} TraceState */
+
+/** The first span that failed, or the first of all. @param {TraceTree} tree */
+function firstFailed(tree) {
+  return Math.max(0, tree.spans.findIndex((item) => item.failed));
+}
 
 /** @param {Window} window @param {Window} full */
 export function isFull(window, full) {
