@@ -109,3 +109,30 @@ impl RecordBatchStream for Gated {
         self.of.schema()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use arrow::datatypes::Schema;
+    use datafusion::common::exec_datafusion_err;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::{StreamExt, stream};
+
+    use super::Gated;
+
+    #[tokio::test]
+    async fn a_stream_that_has_failed_is_not_asked_again() {
+        let mut asked = 0;
+        let failing = stream::poll_fn(move |_| {
+            asked += 1;
+            assert_eq!(asked, 1, "as a repartition panics");
+            Poll::Ready(Some(Err(exec_datafusion_err!("no memory"))))
+        });
+        let of = Box::pin(RecordBatchStreamAdapter::new(Arc::new(Schema::empty()), failing));
+        let mut gated = Gated { of, working_since: None, ended: false };
+        assert!(gated.next().await.is_some_and(|next| next.is_err()));
+        assert!(gated.next().await.is_none());
+    }
+}
