@@ -8,10 +8,11 @@ use sabot_common::config::Output;
 use sabot_common::name::Name;
 
 use crate::cli::Cli;
-use crate::engine::{self, Run, Variant};
+use crate::engine::{self, Run};
 use crate::error::BenchError;
 use crate::meter::{Cost, Meter};
 use crate::report::{Better, Report, Series};
+use crate::telemetry::Telemetry;
 use crate::workload::{PASS, Workload};
 
 /// Bytes written at a time by the baseline.
@@ -20,8 +21,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Measures the sink and its baseline in turns.
 pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut Report) -> Result<(), BenchError> {
     let output = Output::Stream { name: Name::new("copy")?, partitions: Some(1) };
+    let telemetry = Telemetry::with_spans(dir)?;
     for (_, counts) in cli.rounds() {
-        let run = engine::run(workload, &PASS, Variant { spans: true, output: output.clone() }, dir)?;
+        let run = engine::run(workload, &PASS, &output, &telemetry, dir)?;
         if run.rows_out != workload.events as u64 {
             let problem = format!("{} of {} rows were written", run.rows_out, workload.events);
             return Err(BenchError::wrong(PASS.name, problem));
@@ -31,7 +33,7 @@ pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut R
             record(&run, &sequential, workload, report);
         }
     }
-    Ok(())
+    telemetry.stop()
 }
 
 /// Writes bytes that no file system can leave out to a new file and syncs it once.

@@ -7,23 +7,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sabot_common::clock::{SharedClock, SystemClock};
-use sabot_common::config::{AgentConfig, AgentKind, Backend, Late, Output, TelemetryStorage};
+use sabot_common::config::{AgentConfig, AgentKind, Backend, Late, Output};
 use sabot_common::name::Name;
 use sabot_common::registry;
 use sabot_common::units::Span;
 use sabot_engine::agent::{AgentContext, AgentPlan};
-use sabot_observatory::{SpanStore, SpanWriter};
 use sabot_runtime::{Committer, Job, JobHandle, JobOptions, JobSpec, JobState, Wiring, Workers, describe};
 use sabot_sql::{Relation, RelationKind};
 use sabot_store::{
     CommitRecord, CommitRequest, Disk, FrameMeta, Store, StoreOptions, StreamKind, StreamSpec, Table, TableSpec,
 };
-use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
 
 use crate::disk::{CountingDisk, Written};
 use crate::error::BenchError;
 use crate::meter::{Cost, Meter};
 use crate::source::MemorySource;
+use crate::telemetry::{SpanCounts, Telemetry};
 use crate::workload::{EVENT_TIME, EVENTS, Query, RATES, Workload};
 
 /// The defaults of the product.
@@ -44,8 +43,8 @@ pub(crate) struct Run {
     pub(crate) written: Written,
     /// Commit groups made durable.
     pub(crate) groups: u64,
-    /// Spans recorded, and spans lost because the queue was full.
-    pub(crate) spans: (u64, u64),
+    /// Spans recorded, and what became of them.
+    pub(crate) spans: SpanCounts,
     /// Time in each operator.
     pub(crate) operators: Vec<(&'static str, Duration)>,
 }
@@ -57,58 +56,36 @@ impl Run {
     }
 }
 
-/// What varies between runs.
-#[derive(Clone, Debug)]
-pub(crate) struct Variant {
-    /// Whether spans are recorded and stored. Metrics always are.
-    pub(crate) spans: bool,
-    /// Where rows go.
-    pub(crate) output: Output,
-}
-
 /// Runs a query to its end, in a store of its own below `dir`.
-pub(crate) fn run(workload: &Workload, query: &Query, variant: Variant, dir: &Path) -> Result<Run, BenchError> {
+pub(crate) fn run(
+    workload: &Workload,
+    query: &Query,
+    output: &Output,
+    telemetry: &Telemetry,
+    dir: &Path,
+) -> Result<Run, BenchError> {
     let dir = tempfile::Builder::new().prefix("store-").tempdir_in(dir)?;
-    let telemetry = init_telemetry(TelemetryConfig::new("sabot-bench").with_enabled(variant.spans));
     let disk = Arc::new(CountingDisk::default());
     let store = Store::open(Arc::clone(&disk) as Arc<dyn Disk>, &dir.path().join("data"), StoreOptions::default())?;
-    let clock = SystemClock::shared();
-    let writer = variant.spans.then(|| span_writer(dir.path(), &telemetry, &clock)).transpose()?;
-    let bench = Bench { workload, query, variant, dir: dir.path(), telemetry: &telemetry, disk, store, clock };
-    let outcome = bench.run();
-    telemetry.shutdown();
-    let stored = writer.map_or(Ok(()), SpanWriter::stop);
-    let (mut run, meter) = outcome?;
-    stored?;
-    // Spans that were still in the queue belong to the run.
-    run.running.cpu = meter.cost().cpu;
-    let queue = telemetry.span_queue();
-    run.spans = (queue.received(), queue.dropped());
-    Ok(run)
-}
-
-/// Stores spans as a server does.
-fn span_writer(dir: &Path, telemetry: &TelemetryProviders, clock: &SharedClock) -> Result<SpanWriter, BenchError> {
-    let settings = TelemetryStorage::default();
-    let store = SpanStore::open(&dir.join("telemetry"), &settings, SharedClock::clone(clock), telemetry.registry())?;
-    Ok(SpanWriter::spawn(store, telemetry.span_queue().clone())?)
+    Bench { workload, query, output, dir: dir.path(), telemetry, disk, store, clock: SystemClock::shared() }.run()
 }
 
 struct Bench<'a> {
     workload: &'a Workload,
     query: &'a Query,
-    variant: Variant,
+    output: &'a Output,
     dir: &'a Path,
-    telemetry: &'a TelemetryProviders,
+    telemetry: &'a Telemetry,
     disk: Arc<CountingDisk>,
     store: Arc<Store>,
     clock: SharedClock,
 }
 
 impl Bench<'_> {
-    fn run(&self) -> Result<(Run, Meter), BenchError> {
+    fn run(&self) -> Result<Run, BenchError> {
         let tables = BTreeMap::from([(RATES.to_owned(), self.rates()?)]);
         let workers = Workers::start("sabot-worker", 1)?;
+        let earlier = self.telemetry.counts();
         let planning = Meter::start();
         let spec = self.job(&tables)?;
         let planning = planning.cost();
@@ -116,21 +93,23 @@ impl Bench<'_> {
         let running = Meter::start();
         let job = Job::start(spec, self.wiring(&workers))?;
         workers.handle().block_on(job.join());
-        let cost = running.cost();
+        let mut cost = running.cost();
         self.check(&job)?;
+        // The writing of its spans belongs to the run.
+        self.telemetry.settle()?;
+        cost.cpu = running.cost().cpu;
         let stats = job.stats();
         let operators = stats.operators.iter();
         let operators = operators.map(|o| (o.name, Duration::from_nanos(o.busy_nanos.load(Ordering::Relaxed))));
-        let run = Run {
+        Ok(Run {
             planning,
             running: cost,
             rows_out: stats.rows_out.load(Ordering::Relaxed),
             written: self.disk.written().since(&written),
             groups: *self.store.commits().borrow() - groups,
-            spans: (0, 0),
+            spans: self.telemetry.counts().since(earlier),
             operators: operators.collect(),
-        };
-        Ok((run, running))
+        })
     }
 
     fn wiring(&self, workers: &Workers) -> Wiring {
@@ -168,7 +147,7 @@ impl Bench<'_> {
             sql: self.query.agent.to_owned(),
             watermark: Span(WATERMARK),
             late: Late::default(),
-            output: self.variant.output.clone(),
+            output: self.output.clone(),
             count: 1,
             metrics: Vec::new(),
         };

@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod source;
 mod spine;
+mod telemetry;
 mod workload;
 
 use std::io::Write;

@@ -11,25 +11,42 @@ use sabot_common::config::Output;
 
 use crate::baseline::Baseline;
 use crate::cli::Cli;
-use crate::engine::{self, Run, Variant};
+use crate::engine::{self, Run};
 use crate::error::BenchError;
 use crate::meter::Cost;
 use crate::report::{Better, Report, Series};
+use crate::telemetry::Telemetry;
 use crate::workload::{QUERIES, Query, Workload};
 
 /// Measures all queries and reports samples, ratios and the cost of spans.
 pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut Report) -> Result<(), BenchError> {
-    let baseline = Baseline::new(workload, dir)?;
+    let bench = Bench {
+        workload,
+        baseline: Baseline::new(workload, dir)?,
+        on: Telemetry::with_spans(dir)?,
+        off: Telemetry::without_spans(),
+        dir,
+    };
     let wanted = |query: &&Query| cli.workload.is_empty() || cli.workload.iter().any(|name| name == query.name);
     for query in QUERIES.iter().filter(wanted) {
         for (round, counts) in cli.rounds() {
-            let taken = Round::take(workload, query, &baseline, round, dir)?;
+            let taken = bench.round(query, round)?;
             if counts {
                 taken.record(query, workload.events, report);
             }
         }
     }
-    Ok(())
+    bench.on.stop()?;
+    bench.off.stop()
+}
+
+/// What all rounds share.
+struct Bench<'a> {
+    workload: &'a Workload,
+    baseline: Baseline,
+    on: Telemetry,
+    off: Telemetry,
+    dir: &'a Path,
 }
 
 /// One run of each variant.
@@ -39,26 +56,20 @@ struct Round {
     batches: Vec<(&'static str, Cost)>,
 }
 
-impl Round {
-    fn take(
-        workload: &Workload,
-        query: &Query,
-        baseline: &Baseline,
-        round: usize,
-        dir: &Path,
-    ) -> Result<Self, BenchError> {
-        let agent = |spans| engine::run(workload, query, Variant { spans, output: Output::Blackhole }, dir);
+impl Bench<'_> {
+    fn round(&self, query: &Query, number: usize) -> Result<Round, BenchError> {
+        let agent = |telemetry| engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir);
         // Whoever goes second finds warmer caches: take turns.
-        let (on, off) = if round.is_multiple_of(2) {
-            let on = agent(true)?;
-            (on, agent(false)?)
+        let (on, off) = if number.is_multiple_of(2) {
+            let on = agent(&self.on)?;
+            (on, agent(&self.off)?)
         } else {
-            let off = agent(false)?;
-            (agent(true)?, off)
+            let off = agent(&self.off)?;
+            (agent(&self.on)?, off)
         };
         let mut batches = Vec::new();
         for (index, (name, sql)) in query.batches.iter().enumerate() {
-            let (cost, result) = baseline.run(sql)?;
+            let (cost, result) = self.baseline.run(sql)?;
             batches.push((*name, cost));
             let rows: usize = result.batches.iter().map(RecordBatch::num_rows).sum();
             if index == 0 && (on.rows_out, off.rows_out) != (rows as u64, rows as u64) {
@@ -66,9 +77,11 @@ impl Round {
                 return Err(BenchError::wrong(query.name, problem));
             }
         }
-        Ok(Self { on, off, batches })
+        Ok(Round { on, off, batches })
     }
+}
 
+impl Round {
     /// What the fastest of the batches took.
     fn fastest(&self, of: impl Fn(&Cost) -> Duration) -> Duration {
         self.batches.iter().map(|(_, cost)| of(cost)).min().unwrap_or_default()
@@ -110,15 +123,15 @@ impl Round {
 
     /// What spans cost: the run with them against the run without.
     fn record_spans(&self, query: &Query, report: &mut Report) {
-        let (on, off, (spans, dropped)) = (self.on.whole(), self.off.whole(), self.on.spans);
+        let (on, off, spans) = (self.on.whole(), self.off.whole(), self.on.spans);
         let series = |kind: &str| Series::new("telemetry", format!("{}.{kind}", query.name));
         let share = |on: Duration, off: Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
         report.add(series("overhead.cpu").unit("percent", Better::Lower), share(on.cpu, off.cpu));
         report.add(series("overhead.wall").unit("percent", Better::Lower), share(on.wall, off.wall));
-        report.add(series("spans").unit("spans", Better::Lower), to_f64(spans));
-        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(dropped));
-        if spans > 0 {
-            let each = (on.cpu.as_secs_f64() - off.cpu.as_secs_f64()) * 1e9 / to_f64(spans);
+        report.add(series("spans").unit("spans", Better::Lower), to_f64(spans.received));
+        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(spans.dropped));
+        if spans.received > 0 {
+            let each = (on.cpu.as_secs_f64() - off.cpu.as_secs_f64()) * 1e9 / to_f64(spans.received);
             report.add(series("span").unit("ns/span", Better::Lower), each);
         }
     }

@@ -128,18 +128,21 @@ impl Store {
     /// Returns, by number, the requests that name something that is gone.
     fn sync_data(&self, group: &[CommitRequest], admitted: &[Admission]) -> Result<Refusals, StoreError> {
         let items = self.dirty_of(wanted(group, admitted));
-        let share = items.len().div_ceil(self.disk.sync_threads().max(1));
-        let (own, others) = items.split_at(share.min(items.len()));
-        let sync = |part: &[Dirty<'_>]| -> Vec<Option<io::Error>> { part.iter().map(|item| self.sync(item)).collect() };
-        let errors: Vec<Option<io::Error>> = std::thread::scope(|scope| {
-            let others: Vec<_> = others.chunks(share.max(1)).map(|part| scope.spawn(move || sync(part))).collect();
-            let own = sync(own);
-            let panicked = |_| vec![Some(io::Error::other("a sync thread panicked"))];
-            let others = others.into_iter().flat_map(|thread| thread.join().unwrap_or_else(panicked));
+        // Files come first, and each thread takes every so-manieth: large ones side by side, not one after another.
+        let threads = self.disk.sync_threads().clamp(1, items.len().max(1));
+        let sync = |first: usize| -> Vec<(&Dirty<'_>, io::Error)> {
+            items.iter().skip(first).step_by(threads).filter_map(|item| Some((item, self.sync(item)?))).collect()
+        };
+        let failed: Vec<(&Dirty<'_>, io::Error)> = std::thread::scope(|scope| {
+            let others = items.iter().enumerate().take(threads).skip(1);
+            let others: Vec<_> = others.map(|(first, item)| (item, scope.spawn(move || sync(first)))).collect();
+            let own = sync(0);
+            let panicked = |item| vec![(item, io::Error::other("a sync thread panicked"))];
+            let others = others.into_iter().flat_map(|(item, thread)| thread.join().unwrap_or_else(|_| panicked(item)));
             own.into_iter().chain(others).collect()
         });
         let mut refused = Refusals::new();
-        for (item, error) in items.iter().zip(errors).filter_map(|(item, error)| Some((item, error?))) {
+        for (item, error) in failed {
             match error.kind() {
                 // It was never reached, which says nothing about what is durable, and concerns nobody else.
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
