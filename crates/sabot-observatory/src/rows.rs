@@ -14,6 +14,7 @@ use arrow::array::{
 };
 use arrow::error::ArrowError;
 use sabot_telemetry::{Attribute, AttributeValue, Dropped, SpanKind, SpanRecord, SpanStatus};
+use serde_json::{Number, Value};
 
 use self::nested::{Events, Links, TextMaps};
 use crate::StoreError;
@@ -122,6 +123,12 @@ impl Rows {
             self.resource.entry(key, budget.cut(text_of(value, &mut self.number)));
         }
         self.resource.end_map();
+        if let Some(scope) = &span.scope {
+            self.scope.entry("name", budget.cut(&scope.name));
+            if let Some(version) = &scope.version {
+                self.scope.entry("version", budget.cut(version));
+            }
+        }
         self.scope.end_map();
     }
 
@@ -211,9 +218,24 @@ fn text_of<'a>(value: &'a AttributeValue, number: &'a mut String) -> &'a str {
         AttributeValue::Bool(flag) => return if *flag { "true" } else { "false" },
         AttributeValue::Int(value) => write!(number, "{value}"),
         AttributeValue::Float(value) => write!(number, "{value}"),
+        AttributeValue::List(values) => write!(number, "{}", json_of(values)),
     };
     debug_assert!(written.is_ok(), "writing to a String does not fail");
     number
+}
+
+/// Values as JSON has them; a number it does not have becomes text.
+fn json_of(values: &[AttributeValue]) -> Value {
+    let json = |value: &AttributeValue| match value {
+        AttributeValue::Str(text) => Value::from(text.as_str()),
+        AttributeValue::Int(number) => Value::from(*number),
+        AttributeValue::Float(number) => {
+            Number::from_f64(*number).map_or_else(|| number.to_string().into(), Value::Number)
+        }
+        AttributeValue::Bool(flag) => Value::from(*flag),
+        AttributeValue::List(values) => json_of(values),
+    };
+    values.iter().map(json).collect()
 }
 
 const fn type_letter(value: &AttributeValue) -> char {
@@ -222,6 +244,7 @@ const fn type_letter(value: &AttributeValue) -> char {
         AttributeValue::Int(_) => 'i',
         AttributeValue::Float(_) => 'f',
         AttributeValue::Bool(_) => 'b',
+        AttributeValue::List(_) => 'l',
     }
 }
 

@@ -150,6 +150,7 @@ fn value(text: &str, letter: char) -> Value {
         'i' => text.parse::<i64>().ok().map(Value::from),
         'f' => text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
         'b' => text.parse::<bool>().ok().map(Value::Bool),
+        'l' => serde_json::from_str(text).ok().filter(Value::is_array),
         _ => None,
     };
     typed.unwrap_or_else(|| Value::String(text.to_owned()))

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use sabot_common::clock::{SharedClock, Timestamp};
 use sabot_common::registry::{attributes, spans};
 use sabot_store::{Section, size_of_rows};
-use sabot_telemetry::{ActiveSpan, SpanBuilder, Spans, TraceContext};
+use sabot_telemetry::{ActiveSpan, SpanDraft, Spans, TraceContext};
 
 use crate::operator::COMPONENT;
 use crate::{Emitter, Envelope, JobError, JobMetrics, JobStats, Operator, OperatorStats, Route, WATERMARK_END};
@@ -264,7 +264,7 @@ impl Step<'_> {
             (None, Some(cause)) => spans.start(name).parent(cause),
             _ => self.parent.child(name),
         };
-        self.causes.drain(..).fold(builder, SpanBuilder::link).start()
+        self.causes.drain(..).fold(builder, SpanDraft::link).start()
     }
 }
 

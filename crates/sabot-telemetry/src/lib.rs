@@ -58,6 +58,8 @@ pub use metrics::{
 };
 pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
-pub use record::{Attribute, AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus};
-pub use spans::{ActiveSpan, SpanBuilder, SpanStart, Spans};
+pub use record::{
+    Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
+};
+pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
 pub use text::Text;

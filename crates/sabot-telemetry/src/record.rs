@@ -32,6 +32,15 @@ impl Resource {
     }
 }
 
+/// What recorded a span within its process: OpenTelemetry's instrumentation scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// Name of the library.
+    pub name: Text,
+    /// Its version.
+    pub version: Option<Text>,
+}
+
 /// One span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanRecord {
@@ -41,8 +50,12 @@ pub struct SpanRecord {
     pub span_id: [u8; 8],
     /// The parent; `None` for a root.
     pub parent_span_id: Option<[u8; 8]>,
+    /// W3C `tracestate` it began with; empty without one.
+    pub trace_state: Text,
     /// The process that recorded it.
     pub resource: Arc<Resource>,
+    /// The library that recorded it, where that has been said.
+    pub scope: Option<Arc<Scope>>,
     /// What was done.
     pub name: Text,
     /// The span's place in a conversation.
@@ -85,6 +98,8 @@ pub enum AttributeValue {
     Float(f64),
     /// True or false.
     Bool(bool),
+    /// Values in order.
+    List(Vec<Self>),
 }
 
 /// A span's place in a conversation, as in OpenTelemetry.

@@ -13,11 +13,11 @@ use crate::record::{Dropped, Resource, SpanRecord};
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
-mod builder;
+mod draft;
 mod ids;
 
 pub use active::ActiveSpan;
-pub use builder::SpanBuilder;
+pub use draft::SpanDraft;
 
 use active::Recording;
 use ids::{new_span_id, new_trace_id};
@@ -89,38 +89,38 @@ impl SpanStart<'_> {
     }
 
     /// Below `parent`, recorded if and only if the parent is sampled. Without a valid parent it is a root.
-    pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanBuilder {
+    pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
         let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
             return self.root();
         };
         match &self.spans.mode {
             Mode::Recording(recorder) if parent.is_sampled() => {
                 if self.routine && !recorder.queue.admits_routine(true) {
-                    return SpanBuilder::unrecorded(parent.unsampled());
+                    return SpanDraft::unrecorded(parent.unsampled());
                 }
-                SpanBuilder::below(recorder, parent, self.name)
+                SpanDraft::below(recorder, parent, self.name)
             }
-            Mode::Recording(_) | Mode::Disabled => SpanBuilder::unrecorded(parent),
-            Mode::Suppressed => SpanBuilder::unrecorded(parent.unsampled()),
+            Mode::Recording(_) | Mode::Disabled => SpanDraft::unrecorded(parent),
+            Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
         }
     }
 
     /// The first span of a new trace, recorded if the sample rate says so for its trace id.
-    pub fn root(self) -> SpanBuilder {
+    pub fn root(self) -> SpanDraft {
         let trace_id = match &self.spans.mode {
-            Mode::Disabled => return SpanBuilder::unrecorded(TraceContext::default()),
+            Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
             Mode::Suppressed => new_trace_id(),
             Mode::Recording(recorder) => {
                 let trace_id = new_trace_id();
                 let sampled = recorder.sampler.samples(trace_id) && recorder.queue.is_open();
                 if sampled && (!self.routine || recorder.queue.admits_routine(false)) {
                     let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                    return SpanBuilder::recorded(recorder.record(context, None, self.name));
+                    return SpanDraft::recorded(recorder.record(context, None, self.name));
                 }
                 trace_id
             }
         };
-        SpanBuilder::unrecorded(TraceContext { trace_id, span_id: new_span_id(), flags: 0 })
+        SpanDraft::unrecorded(TraceContext { trace_id, span_id: new_span_id(), flags: 0 })
     }
 }
 
@@ -131,7 +131,9 @@ impl Recorder {
             trace_id: context.trace_id,
             span_id: context.span_id,
             parent_span_id,
+            trace_state: Text::default(),
             resource: Arc::clone(&self.resource),
+            scope: None,
             name,
             kind: SpanKind::Internal,
             start_unix_nano: 0,

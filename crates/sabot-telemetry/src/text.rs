@@ -27,6 +27,12 @@ impl Text {
     }
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Self::Static("")
+    }
+}
+
 impl Deref for Text {
     type Target = str;
 

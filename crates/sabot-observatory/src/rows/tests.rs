@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
-use sabot_telemetry::{AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanRecord, SpanStatus};
+use sabot_telemetry::{AttributeValue, Dropped, Resource, SpanEvent, SpanKind, SpanRecord, SpanStatus, Text};
 
 use super::{MAX_SPAN_BYTES, MAX_VALUE_BYTES, build};
 
@@ -12,6 +12,8 @@ fn span(attributes: Vec<(&'static str, AttributeValue)>) -> SpanRecord {
         trace_id: [0xab; 16],
         span_id: [1; 8],
         parent_span_id: None,
+        trace_state: Text::default(),
+        scope: None,
         resource: Arc::new(Resource::of_service("test")),
         name: "work".into(),
         kind: SpanKind::Internal,

@@ -7,7 +7,7 @@ use std::mem::size_of;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
-use sabot_telemetry::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord, SpanStatus};
+use sabot_telemetry::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord, SpanStatus, Text};
 
 use crate::rows;
 
@@ -101,6 +101,14 @@ fn event_bytes(event: &SpanEvent) -> usize {
 }
 
 fn attribute_bytes((_, value): &Attribute) -> usize {
-    let text = if let AttributeValue::Str(text) = value { text.len() } else { 0 };
-    size_of::<Attribute>() + text
+    size_of::<Text>() + value_bytes(value)
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    let more = match value {
+        AttributeValue::Str(text) => text.len(),
+        AttributeValue::List(values) => values.iter().map(value_bytes).sum(),
+        AttributeValue::Int(_) | AttributeValue::Float(_) | AttributeValue::Bool(_) => 0,
+    };
+    size_of::<AttributeValue>() + more
 }

@@ -17,6 +17,8 @@ fn values_come_back_as_what_they_were() {
         ("true", 'b', json!(true)),
         ("true", 's', json!("true")),
         ("x", '?', json!("x")),
+        (r#"[1,"a"]"#, 'l', json!([1, "a"])),
+        ("[1,", 'l', json!("[1,")),
     ] {
         assert_eq!(value(text, letter), expected, "{text} {letter}");
     }

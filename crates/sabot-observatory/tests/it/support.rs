@@ -11,7 +11,7 @@ use sabot_common::clock::{ManualClock, SharedClock, Timestamp};
 use sabot_common::config::TelemetryStorage;
 use sabot_observatory::{SPANS, SpanStore, TraceQuery, TraceReader, TraceSummary};
 use sabot_sql::{QueryEngine, QueryLimits, Relations, RowSource};
-use sabot_telemetry::{AttributeValue, Dropped, Registry, Resource, SpanKind, SpanRecord, SpanStatus};
+use sabot_telemetry::{AttributeValue, Dropped, Registry, Resource, SpanKind, SpanRecord, SpanStatus, Text};
 use tempfile::TempDir;
 
 pub(crate) const MEMORY_BYTES: usize = 256 << 20;
@@ -141,6 +141,8 @@ pub(crate) fn root(trace: u128, name: &'static str) -> SpanRecord {
         trace_id: trace.to_be_bytes(),
         span_id: 1_u64.to_be_bytes(),
         parent_span_id: None,
+        trace_state: Text::default(),
+        scope: None,
         resource: Arc::new(Resource::of_service("shop")),
         name: name.into(),
         kind: SpanKind::Server,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Recorder, SpanBuilder};
+use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
@@ -53,10 +53,10 @@ impl ActiveSpan {
     }
 
     /// A span below this one, recorded if this one is.
-    pub fn child(&self, name: impl Into<Text>) -> SpanBuilder {
+    pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
-            Some(Recording { recorder, .. }) => SpanBuilder::below(recorder, self.context, name.into()),
-            None => SpanBuilder::unrecorded(self.context),
+            Some(Recording { recorder, .. }) => SpanDraft::below(recorder, self.context, name.into()),
+            None => SpanDraft::unrecorded(self.context),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::record::{AttributeValue, SpanKind, SpanLink};
 /// Takes what is known of a span at its start. Cheap to fill when the span is not recorded: everything is ignored.
 #[derive(Debug)]
 #[must_use = "a span starts with .start()"]
-pub struct SpanBuilder {
+pub struct SpanDraft {
     fate: Fate,
 }
 
@@ -22,7 +22,7 @@ enum Fate {
     Recorded(Recording),
 }
 
-impl SpanBuilder {
+impl SpanDraft {
     /// A span that only passes `context` on.
     pub(super) const fn unrecorded(context: TraceContext) -> Self {
         Self { fate: Fate::Unrecorded(context) }
