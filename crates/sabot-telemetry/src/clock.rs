@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "spans and exemplars carry wall-clock times")]
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -16,4 +16,9 @@ pub(crate) fn monotonic_nanos() -> u64 {
 /// Nanoseconds since the Unix epoch, now; zero before it.
 pub(crate) fn unix_nanos_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The instant an HTTP header names, since the Unix epoch.
+pub(crate) fn http_date(text: &str) -> Option<Duration> {
+    httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }

@@ -4,7 +4,7 @@ use crate::{TelemetryConfig, TraceContext, init_telemetry};
 
 #[test]
 fn what_is_too_much_for_a_span_is_left_out_and_counted() {
-    let telemetry = init_telemetry(TelemetryConfig::new("test"));
+    let telemetry = init_telemetry(TelemetryConfig::new("test")).expect("telemetry");
     let link = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 1 };
     let mut builder = telemetry.spans().start("large").root();
     for _ in 0..130 {
