@@ -9,6 +9,7 @@ mod agent;
 mod checked;
 mod declared;
 mod error;
+mod exporters;
 mod project;
 mod settings;
 mod source;
@@ -18,6 +19,10 @@ mod yaml;
 
 pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late, LateTo, Output};
 pub use error::ConfigError;
+pub use exporters::{
+    Batch, Compression, ExportKind, ExportPolicy, ExportQueue, ExportTarget, Exporters, MetricsExport, OtlpProtocol,
+    Signal, Temporality, Tracing,
+};
 pub use project::{DeclaredIn, Project};
 pub use settings::{Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds};
 pub use source::{Backend, FileFormat, FileSource, KeyColumns, OnError, Retention, StreamConfig, TableConfig};

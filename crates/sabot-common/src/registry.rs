@@ -83,6 +83,13 @@ metrics! {
     SPANS_REFUSED = "sabot_spans_refused_total" Counter Count "telemetry" ["protocol"] "Spans dropped because the queue was full.";
     TRACES_SAMPLED = "sabot_traces_sampled_total" Counter Count "telemetry" ["decision", "reason"] "Decisions whether to record a batch and what hangs below it: `keep`, or `drop` by `rate_limit` because there are too many.";
     SPANS_STORED = "sabot_spans_stored_total" Counter Count "telemetry" [] "Spans written to blocks.";
+    EXPORT_ACCEPTED = "sabot_export_accepted_total" Counter Count "telemetry" ["exporter"] "Spans, metric points and log records to be sent, those found on disk at the start included.";
+    EXPORT_SENT = "sabot_export_sent_total" Counter Count "telemetry" ["exporter"] "Spans, metric points and log records taken.";
+    EXPORT_DROPPED = "sabot_export_dropped_total" Counter Count "telemetry" ["exporter", "reason"] "Spans, metric points and log records given up: `queue_full`, `rejected`, `shutdown` or `damaged`.";
+    EXPORT_QUEUE = "sabot_export_queue_spans" Gauge Count "telemetry" ["exporter"] "Spans, metric points and log records that wait.";
+    EXPORT_ATTEMPTS = "sabot_export_attempts_total" Counter Count "telemetry" ["exporter"] "Requests made.";
+    EXPORT_FAILURES = "sabot_export_failures_total" Counter Count "telemetry" ["exporter"] "Requests that did not succeed.";
+    EXPORTER_CIRCUIT = "sabot_exporter_circuit_state" Gauge Count "telemetry" ["exporter"] "0 while it works, 2 while it is left alone after a failure, 1 when it is about to be tried again.";
     MEMORY_USAGE = "sabot_memory_usage_bytes" Gauge Bytes "process" [] "Resident memory of the process.";
     CPU_USAGE = "sabot_cpu_usage_ratio" Gauge Ratio "process" [] "Share of all cores used since the last reading.";
     DISK_USAGE = "sabot_disk_usage_bytes" Gauge Bytes "process" ["kind"] "Disk used by streams, journal, snapshots, tables and telemetry.";

@@ -22,7 +22,7 @@
 //! let telemetry = init_telemetry(TelemetryConfig::new("shop")).expect("telemetry");
 //! let settings = TelemetryStorage::default();
 //! let store = SpanStore::open(dir, &settings, SystemClock::shared(), telemetry.registry())?;
-//! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone())?;
+//! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone(), None)?;
 //!
 //! drop(telemetry.spans().start("checkout").root().attribute("items", 3).start());
 //! telemetry.close();

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use sabot_telemetry::SpanQueue;
+use sabot_telemetry::{Exporter, SpanQueue};
 
 use crate::{SpanStore, StoreError};
 
@@ -33,8 +33,8 @@ pub struct SpanWriter {
 }
 
 impl SpanWriter {
-    /// Starts the background threads.
-    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue) -> io::Result<Self> {
+    /// Starts the background threads. What is taken off the queue goes to the exporter too, which never makes anybody wait.
+    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue, exporter: Option<Exporter>) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         // One nudge may wait: more would only say the same.
         let (nudge, nudges) = sync_channel(1);
@@ -44,6 +44,7 @@ impl SpanWriter {
         let receiver = Receiving {
             store: Arc::clone(&store),
             queue,
+            exporter,
             stopping: Arc::clone(&stopping),
             dropped: 0,
             routine: (0, 0),
@@ -74,6 +75,7 @@ impl SpanWriter {
 struct Receiving {
     store: Arc<SpanStore>,
     queue: SpanQueue,
+    exporter: Option<Exporter>,
     stopping: Arc<AtomicBool>,
     /// Drops of the queue that are counted already.
     dropped: u64,
@@ -99,6 +101,9 @@ impl Receiving {
         for _ in 0..DRAINS_PER_TURN {
             let spans = self.queue.drain(DRAIN_ROWS);
             let was_empty = spans.is_empty();
+            if let Some(exporter) = &self.exporter {
+                exporter.export_spans(spans.iter().cloned());
+            }
             self.store.append(spans);
             // A failure is told and counted by the store, which keeps the spans and tries again.
             if self.store.flush_is_due() && self.store.flush().is_ok() {

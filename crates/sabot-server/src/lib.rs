@@ -20,6 +20,7 @@ mod platform;
 mod process;
 mod relations;
 mod server;
+mod telemetry;
 mod ui;
 
 pub use check::{CheckedAgent, CheckedProject, check_agent, check_project};

@@ -13,7 +13,7 @@ use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter, TraceReader};
 use sabot_runtime::{Committer, Workers, describe};
 use sabot_sql::QueryEngine;
 use sabot_store::{Disk, RealDisk, Store, StoreOptions, StreamKind};
-use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
+use sabot_telemetry::TelemetryProviders;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,12 +22,15 @@ use crate::check::explained;
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
+use crate::telemetry::{self, Places};
 use crate::{ServerError, UpOptions, listen};
 
 /// Longest a drain may take before the process ends anyway; what is not committed then is done again at the next start.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest wait for requests under way, and then for the data directory to be free.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest wait for exporters at the end.
+const EXPORT_DEADLINE: Duration = Duration::from_secs(3);
 /// Threads that answer ad-hoc queries, and as many that read traces and rows.
 const QUERY_THREADS: usize = 2;
 
@@ -153,14 +156,16 @@ impl Server {
             crate::check::check_plans(&project)?;
             remove_data(&data_dir)?;
         }
-        let telemetry = telemetry(&settings)?;
+        let own = listener.local_addr().map_err(ServerError::environment)?;
+        let telemetry = telemetry::start(&settings, Places { project: &project.dir, data: &data_dir }, &[own])?;
         let registry = telemetry.registry().clone();
         let platform = platform(options, &project, &data_dir, &telemetry, &clock)?;
         let spans_dir = data_dir.join("telemetry");
         let spans = SpanStore::open(&spans_dir, &settings.telemetry.storage, SharedClock::clone(&clock), &registry)
             .map_err(ServerError::environment)?;
         let span_writer =
-            SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone()).map_err(ServerError::environment)?;
+            SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone(), telemetry.exporter().cloned())
+                .map_err(ServerError::environment)?;
         let monitor =
             Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
         let queries = Workers::start("sabot-query", QUERY_THREADS).map_err(ServerError::environment)?;
@@ -291,6 +296,11 @@ impl Server {
         {
             tracing::warn!("the last spans could not be written: {error}");
         }
+        if !self.telemetry.shutdown_within(EXPORT_DEADLINE).await {
+            tracing::warn!(
+                "telemetry that no exporter took within {EXPORT_DEADLINE:?} is lost; exporters.queue.max_disk would keep it"
+            );
+        }
         let closed = self.platform.store.closed();
         drop(self);
         if !answered {
@@ -357,17 +367,6 @@ fn checked_address(options: &UpOptions, settings: &Settings) -> Result<SocketAdd
         )));
     }
     Ok(SocketAddr::new(ip, options.port.unwrap_or(settings.server.port)))
-}
-
-fn telemetry(settings: &Settings) -> Result<TelemetryProviders, ServerError> {
-    let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
-        .with_service_version(env!("CARGO_PKG_VERSION"))
-        .with_resource_detection(false)
-        .without_environment()
-        .with_enabled(settings.telemetry.enabled)
-        .with_sample_rate(settings.telemetry.sample_rate)
-        .with_max_spans_per_second(settings.telemetry.max_spans_per_second);
-    init_telemetry(config).map_err(ServerError::bad_input)
 }
 
 fn query_engine(

@@ -28,6 +28,7 @@ pub const DEFAULT_MAX_SPANS_PER_SECOND: u32 = 2_000;
 
 /// The input of [`init_telemetry`](crate::init_telemetry).
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that have nothing to do with each other")]
 pub struct TelemetryConfig {
     /// `service.name` of the resource.
     pub service_name: String,
@@ -61,6 +62,7 @@ pub struct TelemetryConfig {
     pub exporters: ExportersConfig,
     pub(crate) max_spans_per_second: NonZeroU32,
     pub(crate) span_queue_capacity: NonZeroUsize,
+    pub(crate) drain_queues: bool,
 }
 
 /// How an exporter works: what remains of a configuration when every endpoint is a target.
@@ -97,6 +99,7 @@ impl TelemetryConfig {
             exporters: ExportersConfig::default(),
             max_spans_per_second: rate(DEFAULT_MAX_SPANS_PER_SECOND),
             span_queue_capacity: queue_capacity(DEFAULT_SPAN_QUEUE_CAPACITY),
+            drain_queues: true,
         }
     }
 
@@ -207,6 +210,14 @@ impl TelemetryConfig {
         self
     }
 
+    /// Leaves the queues of ended spans and log records to the caller, who hands what he takes from them to the
+    /// [exporter](crate::TelemetryProviders::exporter).
+    #[must_use]
+    pub const fn with_queues_left_to_the_caller(mut self) -> Self {
+        self.drain_queues = false;
+        self
+    }
+
     /// Whether everything can work; the error says what to write instead.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.service_name.is_empty() {
@@ -281,10 +292,7 @@ impl TelemetryConfig {
             }
         }
         if let Some(endpoint) = &self.jaeger_endpoint {
-            let (otlp, translated) = endpoint::jaeger(endpoint)?;
-            if translated {
-                tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
-            }
+            let (otlp, _) = endpoint::jaeger(endpoint)?;
             targets.push(Target::otlp("jaeger", otlp, OtlpProtocol::Grpc).with_signals([Signal::Traces]));
         }
         if let Some(endpoint) = &self.zipkin_endpoint {
@@ -292,6 +300,15 @@ impl TelemetryConfig {
             targets.push(Target::new("zipkin", kind).with_signals([Signal::Traces]));
         }
         Ok(targets)
+    }
+
+    /// Says what was understood in another way than it was written.
+    pub(crate) fn warn(&self) {
+        if let Some(endpoint) = self.jaeger_endpoint.as_ref().filter(|_| self.exporters.targets.is_empty())
+            && let Ok((otlp, true)) = endpoint::jaeger(endpoint)
+        {
+            tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Putting the parts together and taking them down again.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -60,6 +59,7 @@ struct Exporting {
 pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, TelemetryError> {
     let config = if config.use_environment { config.with_environment_variables()? } else { config };
     config.check()?;
+    config.warn();
     let settings = config.export_settings()?;
     let resource = Arc::new(resource(&config));
     let span_queue = SpanQueue::new(config.span_queue_capacity, config.max_spans_per_second);
@@ -73,9 +73,9 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     if !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
         let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
-        let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
-        let drain = Mutex::new(Some(thread.map_err(TelemetryError::Thread)?));
-        providers.export = Some(Exporting { exporter, drain });
+        let start = || Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
+        let drain = config.drain_queues.then(start).transpose().map_err(TelemetryError::Thread)?;
+        providers.export = Some(Exporting { exporter, drain: Mutex::new(drain) });
     }
     Ok(providers)
 }

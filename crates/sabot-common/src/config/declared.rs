@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::exporters::Exporters;
 use super::project::{DeclaredIn, read};
 use super::settings::{Performance, Server, Settings, SettingsSource, Telemetry, Thresholds};
 use super::tree::Tree;
@@ -21,6 +22,7 @@ struct SabotYaml {
     server: Server,
     performance: Performance,
     telemetry: Telemetry,
+    exporters: Exporters,
     thresholds: Thresholds,
     streams: Vec<StreamConfig>,
     tables: Vec<TableConfig>,
@@ -50,7 +52,7 @@ impl Declared {
         text: &str,
         environment: &Environment,
     ) -> Result<SettingsSource, ConfigError> {
-        let SabotYaml { server, performance, telemetry, thresholds, streams, tables } =
+        let SabotYaml { server, performance, telemetry, exporters, thresholds, streams, tables } =
             yaml::parse(file, text, environment)?;
         let written: Tree = yaml::parse(file, text, environment)?;
         for stream in streams {
@@ -59,7 +61,7 @@ impl Declared {
         for table in tables {
             self.table(file, table)?;
         }
-        let settings = Settings { server, performance, telemetry, thresholds };
+        let settings = Settings { server, performance, telemetry, exporters, thresholds };
         SettingsSource::resolve(settings, &written, environment)
     }
 

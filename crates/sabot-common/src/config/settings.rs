@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::exporters::{Exporters, MetricsExport, Tracing};
 use super::tree::Tree;
 use super::variables::Environment;
 use super::{ConfigError, checked, yaml};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub performance: Performance,
     /// Sabot's own traces and metrics.
     pub telemetry: Telemetry,
+    /// Where Sabot's own telemetry is sent besides.
+    pub exporters: Exporters,
     /// What counts as slow.
     pub thresholds: Thresholds,
 }
@@ -88,6 +91,10 @@ pub struct Telemetry {
     /// Spans recorded per second before only a part of the batches is traced, at least 1.
     #[serde(deserialize_with = "checked::at_least_one")]
     pub max_spans_per_second: u32,
+    /// How spans are sent to single endpoints.
+    pub tracing: Tracing,
+    /// How metrics are sent.
+    pub metrics: MetricsExport,
     /// How long and how much is kept.
     pub storage: TelemetryStorage,
 }
@@ -99,6 +106,8 @@ impl Default for Telemetry {
             service_name: "sabot".to_owned(),
             sample_rate: 1.0,
             max_spans_per_second: 2_000,
+            tracing: Tracing::default(),
+            metrics: MetricsExport::default(),
             storage: TelemetryStorage::default(),
         }
     }
@@ -155,7 +164,11 @@ pub enum Origin {
 }
 
 /// Variables named in the telemetry contract, oldest first: a later one wins.
-const NAMED_VARIABLES: [(&str, &str); 4] = [
+const NAMED_VARIABLES: [(&str, &str); 8] = [
+    ("OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
+    ("SABOT_OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
+    ("SABOT_JAEGER_ENDPOINT", "telemetry.tracing.jaeger_endpoint"),
     ("OTEL_SERVICE_NAME", "telemetry.service_name"),
     ("SABOT_SERVICE_NAME", "telemetry.service_name"),
     ("SABOT_TELEMETRY_ENABLED", "telemetry.enabled"),
@@ -189,9 +202,23 @@ impl SettingsSource {
         let mut entries = Vec::new();
         for_each_leaf(&tree, "", &mut |key, value| {
             let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
-            entries.push((key.to_owned(), value.clone(), origin));
+            entries.push((key.to_owned(), without_secrets(key, value), origin));
         });
         entries
+    }
+}
+
+/// A value as it may be shown: headers hold keys of vendors.
+fn without_secrets(key: &str, value: &Value) -> Value {
+    match value {
+        Value::String(_) if key.contains("headers.") => Value::String("[redacted]".to_owned()),
+        Value::Array(items) => items.iter().map(|item| without_secrets(key, item)).collect(),
+        Value::Object(entries) => {
+            let entry =
+                |(name, value): (&String, &Value)| (name.clone(), without_secrets(&format!("{key}.{name}"), value));
+            Value::Object(entries.iter().map(entry).collect())
+        }
+        other => other.clone(),
     }
 }
 

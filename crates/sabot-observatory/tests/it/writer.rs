@@ -13,7 +13,7 @@ fn telemetry(capacity: usize) -> TelemetryProviders {
 }
 
 fn writer(bench: &Bench, telemetry: &TelemetryProviders) -> SpanWriter {
-    SpanWriter::spawn(Arc::clone(&bench.store), telemetry.span_queue().clone()).expect("threads")
+    SpanWriter::spawn(Arc::clone(&bench.store), telemetry.span_queue().clone(), None).expect("threads")
 }
 
 fn end_spans(telemetry: &TelemetryProviders, spans: usize) {

@@ -8,7 +8,7 @@ use super::ledger::DropReason;
 use super::route::{Member, Route};
 use crate::{Counter, Gauge, MetricDesc, MetricKind, Registry};
 
-const COMPONENT: &str = "exporters";
+const COMPONENT: &str = "telemetry";
 
 /// Keeps the metrics of some routes up to date for as long as these are there.
 pub(super) fn register(routes: &[Arc<Route>], registry: &Registry) {

@@ -43,8 +43,22 @@ fn decode<T: Message + Default>(batch: &Batch) -> Result<T, SendError> {
         .map_err(|error| SendError::Refused { problem: format!("it cannot be read: {error}") })
 }
 
+/// Fields that are not set are left out: the Collector takes no null for a number.
 fn json(request: impl Serialize) -> Result<Vec<u8>, SendError> {
-    serde_json::to_vec(&request).map_err(|error| SendError::Refused { problem: format!("it is no JSON: {error}") })
+    let json = serde_json::to_value(&request).map(without_nulls).and_then(|json| serde_json::to_vec(&json));
+    json.map_err(|error| SendError::Refused { problem: format!("it is no JSON: {error}") })
+}
+
+fn without_nulls(json: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Object(fields) => {
+            let set = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Json::Object(set.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Json::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
 }
 
 fn encode(signal: Signal, items: usize, request: &impl Message) -> Batch {

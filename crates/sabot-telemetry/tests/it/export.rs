@@ -146,6 +146,9 @@ fn over_http_as_json() {
     assert!(telemetry.shutdown_blocking(SOON));
     let [logs, metrics, traces] = three_posts(&receiver);
     assert_eq!(traces.headers["content-type"], "application/json");
+    for post in [&logs, &metrics, &traces] {
+        assert!(!String::from_utf8_lossy(&post.body).contains(":null"), "the Collector refuses it: {:?}", post.body);
+    }
     let json: serde_json::Value = serde_json::from_slice(&traces.body).expect("JSON");
     let span = &json["resourceSpans"][0]["scopeSpans"][0]["spans"][1];
     assert_eq!(
