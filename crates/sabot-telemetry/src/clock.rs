@@ -15,5 +15,13 @@ pub(crate) fn monotonic_nanos() -> u64 {
 
 /// Nanoseconds since the Unix epoch, now; zero before it.
 pub(crate) fn unix_nanos_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    unix_nanos(SystemTime::now())
+}
+
+/// A moment others have taken, in nanoseconds since the Unix epoch; zero before it.
+pub(crate) fn unix_nanos(moment: SystemTime) -> u64 {
+    moment.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        // Not by way of 128 bits: this is asked twice per span.
+        since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
+    })
 }

@@ -153,12 +153,27 @@ pub struct SpanLink {
 impl SpanRecord {
     pub(crate) fn add_attribute(&mut self, key: Text, value: AttributeValue) {
         if self.attributes.len() < MAX_ATTRIBUTES {
-            if self.attributes.is_empty() {
-                self.attributes.reserve(USUAL_ATTRIBUTES);
+            if self.attributes.capacity() == 0 {
+                self.attributes = Vec::with_capacity(USUAL_ATTRIBUTES);
             }
             self.attributes.push((key, value));
         } else {
             self.dropped.attributes += 1;
+        }
+    }
+
+    /// Sets an attribute in the place of one with the same key, as OpenTelemetry's API has it.
+    pub(crate) fn replace_attribute(&mut self, key: Text, value: AttributeValue) {
+        match self.attributes.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => self.add_attribute(key, value),
+        }
+    }
+
+    /// Success is final, and a status is not taken back.
+    pub(crate) fn set_status(&mut self, status: SpanStatus) {
+        if self.status != SpanStatus::Ok && status != SpanStatus::Unset {
+            self.status = status;
         }
     }
 

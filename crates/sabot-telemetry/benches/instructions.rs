@@ -1,0 +1,80 @@
+//! What a span costs its caller, in instructions.
+//!
+//! ```text
+//! cargo bench -p sabot-telemetry --bench instructions --no-run
+//! valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no --toggle-collect='*measured*' \
+//!     target/release/deps/instructions-<hash> own-sampled 10000
+//! ```
+//!
+//! `Collected` divided by the number of spans is the cost of one. The consumer's side is left out: the queue is drained
+//! between the measured rounds, so that memory is reused as it is in a running service.
+
+use std::hint::black_box;
+
+use sabot_telemetry::{Spans, TelemetryConfig, TelemetryProviders, TraceContext, init_telemetry};
+
+/// Spans between two times the queue is drained.
+const ROUND: usize = 500;
+const UNSAMPLED: TraceContext = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 0 };
+
+/// One way to make a span, by its name on the command line.
+struct Mode {
+    name: &'static str,
+    sample_rate: f64,
+    span: fn(&Harness),
+}
+
+const MODES: &[Mode] = &[
+    Mode { name: "own-sampled", sample_rate: 1.0, span: own_root },
+    Mode { name: "own-unsampled", sample_rate: 0.0, span: own_root },
+    Mode { name: "own-unsampled-child", sample_rate: 1.0, span: own_child_of_unsampled },
+];
+
+struct Harness {
+    telemetry: TelemetryProviders,
+    spans: Spans,
+}
+
+fn own_root(harness: &Harness) {
+    let draft = harness.spans.start("process_batch").root();
+    let mut span =
+        draft.attribute("agent", "totals").attribute("partition", 3_i64).attribute("replayed", false).start();
+    span.set_attribute("rows", black_box(4096_i64));
+    span.set_attribute("outcome", "committed");
+    drop(black_box(span));
+}
+
+fn own_child_of_unsampled(harness: &Harness) {
+    let mut span =
+        harness.spans.start("process_batch").parent(black_box(UNSAMPLED)).attribute("agent", "totals").start();
+    span.set_attribute("rows", black_box(4096_i64));
+    drop(black_box(span));
+}
+
+#[inline(never)]
+fn measured(mode: &Mode, harness: &Harness) {
+    for _ in 0..ROUND {
+        (mode.span)(harness);
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let name = arguments.next().unwrap_or_default();
+    let spans: usize = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(10_000);
+    let chosen: Vec<_> = MODES.iter().filter(|mode| name.is_empty() || mode.name == name).collect();
+    assert!(
+        !chosen.is_empty(),
+        "no mode \"{name}\"; one of {:?}",
+        MODES.iter().map(|mode| mode.name).collect::<Vec<_>>()
+    );
+    for mode in chosen {
+        let telemetry = init_telemetry(TelemetryConfig::new("bench").with_sample_rate(mode.sample_rate));
+        let harness = Harness { spans: telemetry.spans().clone(), telemetry };
+        (mode.span)(&harness); // what is made once per thread
+        for _ in 0..spans.div_ceil(ROUND) {
+            measured(mode, &harness);
+            drop(harness.telemetry.span_queue().drain(usize::MAX));
+        }
+    }
+}
