@@ -11,7 +11,12 @@
 
 use std::hint::black_box;
 
-use sabot_telemetry::{Spans, TelemetryConfig, TelemetryProviders, TraceContext, init_telemetry};
+use opentelemetry::global::BoxedTracer;
+use opentelemetry::trace::{Span, SpanBuilder as OtelSpanBuilder, Tracer, TracerProvider};
+use sabot_telemetry::{
+    OtelKeyValue, OtelTracer, OtelTracerProvider, SpanBuilder, Spans, TelemetryConfig, TelemetryProviders,
+    TraceContext, init_telemetry, install_tracer_provider, otel_global, trace_operation,
+};
 
 /// Spans between two times the queue is drained.
 const ROUND: usize = 500;
@@ -28,11 +33,21 @@ const MODES: &[Mode] = &[
     Mode { name: "own-sampled", sample_rate: 1.0, span: own_root },
     Mode { name: "own-unsampled", sample_rate: 0.0, span: own_root },
     Mode { name: "own-unsampled-child", sample_rate: 1.0, span: own_child_of_unsampled },
+    Mode { name: "otel-sampled", sample_rate: 1.0, span: otel },
+    Mode { name: "otel-unsampled", sample_rate: 0.0, span: otel },
+    Mode { name: "otel-global-sampled", sample_rate: 1.0, span: otel_global },
+    Mode { name: "otel-global-unsampled", sample_rate: 0.0, span: otel_global },
+    Mode { name: "ambient-sampled", sample_rate: 1.0, span: ambient },
+    Mode { name: "ambient-unsampled", sample_rate: 0.0, span: ambient },
+    Mode { name: "operation-sampled", sample_rate: 1.0, span: operation },
+    Mode { name: "operation-unsampled", sample_rate: 0.0, span: operation },
 ];
 
 struct Harness {
     telemetry: TelemetryProviders,
     spans: Spans,
+    tracer: OtelTracer,
+    global: BoxedTracer,
 }
 
 fn own_root(harness: &Harness) {
@@ -49,6 +64,44 @@ fn own_child_of_unsampled(harness: &Harness) {
         harness.spans.start("process_batch").parent(black_box(UNSAMPLED)).attribute("agent", "totals").start();
     span.set_attribute("rows", black_box(4096_i64));
     drop(black_box(span));
+}
+
+fn otel_builder() -> OtelSpanBuilder {
+    OtelSpanBuilder::from_name("process_batch").with_attributes([
+        OtelKeyValue::new("agent", "totals"),
+        OtelKeyValue::new("partition", 3_i64),
+        OtelKeyValue::new("replayed", false),
+    ])
+}
+
+fn end_otel(mut span: impl Span) {
+    span.set_attribute(OtelKeyValue::new("rows", black_box(4096_i64)));
+    span.set_attribute(OtelKeyValue::new("outcome", "committed"));
+    span.end();
+}
+
+fn otel(harness: &Harness) {
+    end_otel(otel_builder().start(&harness.tracer));
+}
+
+fn otel_global(harness: &Harness) {
+    end_otel(harness.global.build(otel_builder()));
+}
+
+fn ambient(_: &Harness) {
+    let builder = SpanBuilder::new("process_batch").with_attribute("agent", "totals");
+    let mut span = builder.with_attribute("partition", 3_i64).with_attribute("replayed", false).start();
+    span.attribute("rows", black_box(4096_i64));
+    span.attribute("outcome", "committed");
+    span.end();
+}
+
+fn operation(_: &Harness) {
+    let operation = trace_operation("process_batch", [("partition", 3_i64), ("replica", 4), ("lag", 5)]);
+    let entered = operation.enter();
+    operation.set_attribute("rows", black_box(4096_i64));
+    operation.set_attribute("outcome", "committed");
+    drop(entered);
 }
 
 #[inline(never)]
@@ -70,7 +123,10 @@ fn main() {
     );
     for mode in chosen {
         let telemetry = init_telemetry(TelemetryConfig::new("bench").with_sample_rate(mode.sample_rate));
-        let harness = Harness { spans: telemetry.spans().clone(), telemetry };
+        let provider = OtelTracerProvider::new(telemetry.spans());
+        install_tracer_provider(provider.clone());
+        let (tracer, global) = (provider.tracer("bench"), otel_global::tracer("bench"));
+        let harness = Harness { spans: telemetry.spans().clone(), telemetry, tracer, global };
         (mode.span)(&harness); // what is made once per thread
         for _ in 0..spans.div_ceil(ROUND) {
             measured(mode, &harness);

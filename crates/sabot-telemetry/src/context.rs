@@ -8,7 +8,7 @@ use std::fmt;
 /// The flag of a trace that is being recorded.
 pub(crate) const SAMPLED: u8 = 0x01;
 /// `sampled` and `random-trace-id`; the standard says to zero the rest.
-const KNOWN_FLAGS: u8 = 0x03;
+pub(crate) const KNOWN_FLAGS: u8 = 0x03;
 
 /// Trace id, span id and flags of one span. The default is empty: no trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -36,11 +36,18 @@
 //! telemetry.shutdown();
 //! ```
 
+mod ambient;
 mod clock;
 mod config;
 mod context;
+mod correlation;
 mod logging;
+#[cfg(feature = "macros")]
+mod macros;
 mod metrics;
+mod otel;
+mod performance;
+mod propagation;
 mod providers;
 mod queue;
 mod record;
@@ -48,18 +55,47 @@ mod spans;
 mod sync;
 mod text;
 
+pub use ambient::{
+    FutureExt, Operation, OtelContext, OtelKeyValue, SpanBuilder, SpanHandle, context_with_span, context_with_trace,
+    current_span, current_trace, install_tracer_provider, otel_global, record_exception, trace_operation,
+};
 pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
 pub use context::TraceContext;
+pub use correlation::{
+    CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
+};
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{
     COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, MetricDesc, MetricKind,
     MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
     quantile,
 };
+pub use otel::{IntoAttribute, OtelSpan, OtelTracer, OtelTracerProvider};
+pub use performance::{BreachSeverity, PerformanceMetrics};
+pub use propagation::{
+    BaggageItem, W3cPropagator, extract_from_headers, get_baggage, get_trace_context_headers, inject_into_headers,
+    install_propagator, propagate_context, with_baggage,
+};
 pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
+#[cfg(feature = "macros")]
+pub use sabot_telemetry_macros::{trace_performance, trace_with_correlation, traced};
 pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
 pub use text::Text;
+
+/// What the attribute macros expand to; not for anybody else.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::macros::{
+        ErrorRef, FieldRef, FieldValue, Timed, ViaDebug, ViaDisplay, ViaError, ViaNothing, ViaValue, begin,
+        begin_correlated, begin_timed,
+    };
+}
+
+// So that what the macros expand to also compiles in this crate's own tests.
+#[cfg(all(test, feature = "macros"))]
+extern crate self as sabot_telemetry;

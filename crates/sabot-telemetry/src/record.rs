@@ -79,7 +79,7 @@ pub struct SpanRecord {
 /// How much of a span was left out because it had too much of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Attributes, those of events included.
+    /// Attributes, those of events and links included.
     pub attributes: u32,
     /// Events.
     pub events: u32,
@@ -179,13 +179,18 @@ impl SpanRecord {
 
     pub(crate) fn add_event(&mut self, mut event: SpanEvent) {
         if self.events.len() < MAX_EVENTS {
-            let beyond = event.attributes.len().saturating_sub(MAX_ATTRIBUTES);
+            self.drop_attributes(event.attributes.len().saturating_sub(MAX_ATTRIBUTES));
             event.attributes.truncate(MAX_ATTRIBUTES);
-            self.dropped.attributes += u32::try_from(beyond).unwrap_or(u32::MAX);
             self.events.push(event);
         } else {
             self.dropped.events += 1;
         }
+    }
+
+    /// Counts attributes that are not kept.
+    pub(crate) fn drop_attributes(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.dropped.attributes = self.dropped.attributes.saturating_add(count);
     }
 
     pub(crate) fn add_link(&mut self, link: SpanLink) {

@@ -94,7 +94,7 @@ impl ActiveSpan {
             ("exception.type".into(), error_type.clone().into()),
             ("exception.message".into(), message.clone().into()),
         ];
-        if let Some(chain) = causes(error) {
+        if let Some(chain) = causes(&message, error.source()) {
             exception.push(("exception.stacktrace".into(), chain.into()));
         }
         self.add_event("exception", exception);
@@ -114,6 +114,10 @@ impl ActiveSpan {
     #[inline]
     pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
         self.recording.as_mut().map(|recording| recording.record.as_mut())
+    }
+
+    pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
+        self.context.span_id = span_id;
     }
 
     #[inline(never)]
@@ -141,11 +145,11 @@ impl Drop for ActiveSpan {
     }
 }
 
-/// The error and what caused it, one per line; `None` for an error without a cause.
-pub(crate) fn causes(error: &dyn Error) -> Option<String> {
-    let mut next = error.source();
+/// An error and what caused it, one per line; `None` for an error without a cause.
+pub(crate) fn causes(message: &str, cause: Option<&dyn Error>) -> Option<String> {
+    let mut next = cause;
     next?;
-    let mut chain = error.to_string();
+    let mut chain = message.to_owned();
     while let Some(cause) = next {
         // Fails only if the cause's own Display does, and then there is no more to tell.
         write!(chain, "\ncaused by: {cause}").ok()?;

@@ -96,6 +96,11 @@ impl SpanDraft {
         self.span
     }
 
+    /// Gives a span that is not recorded an id of its own, by which what is said during it can be told apart.
+    pub(crate) fn renew_span_id(&mut self) {
+        self.span.set_span_id(new_span_id());
+    }
+
     /// What there is of the span, if it is recorded.
     #[inline]
     pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
