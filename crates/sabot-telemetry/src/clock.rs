@@ -10,7 +10,21 @@ static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Nanoseconds since this was first asked. Never goes back.
 pub(crate) fn monotonic_nanos() -> u64 {
-    u64::try_from(FIRST_ASKED.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    let elapsed = u64::try_from(FIRST_ASKED.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    #[cfg(test)]
+    let elapsed = elapsed.saturating_add(ADVANCED.get());
+    elapsed
+}
+
+#[cfg(test)]
+thread_local! {
+    static ADVANCED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Lets time pass on this thread without waiting for it.
+#[cfg(test)]
+pub(crate) fn advance(nanos: u64) {
+    ADVANCED.set(ADVANCED.get() + nanos);
 }
 
 /// Nanoseconds since the Unix epoch, now; zero before it.

@@ -162,6 +162,14 @@ impl SpanRecord {
         }
     }
 
+    /// Adds several, making room for all of them and those that usually follow at once.
+    pub(crate) fn add_attributes(&mut self, attributes: impl ExactSizeIterator<Item = Attribute>) {
+        let (count, room) = (attributes.len(), MAX_ATTRIBUTES.saturating_sub(self.attributes.len()));
+        self.attributes.reserve_exact(count.min(room).max(USUAL_ATTRIBUTES));
+        self.attributes.extend(attributes.take(room));
+        self.drop_attributes(count.saturating_sub(room));
+    }
+
     /// Sets an attribute in the place of one with the same key, as OpenTelemetry's API has it.
     pub(crate) fn replace_attribute(&mut self, key: Text, value: AttributeValue) {
         match self.attributes.iter_mut().find(|(known, _)| *known == key) {

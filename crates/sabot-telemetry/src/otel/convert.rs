@@ -37,6 +37,7 @@ impl<K: Into<Text>, V: Into<AttributeValue>> IntoAttribute for (K, V) {
 }
 
 impl IntoAttribute for KeyValue {
+    #[inline]
     fn into_attribute(self) -> Attribute {
         (text(self.key), self.value.into())
     }
@@ -48,30 +49,38 @@ pub(crate) fn key_value(key: Text, value: AttributeValue) -> KeyValue {
 }
 
 /// The text without a copy, if it is the caller's own or was seen before.
+#[inline]
 fn text<T: AsRef<str> + Into<String>>(text: T) -> Text {
-    let seen = text.as_ref();
-    if seen.is_empty() || seen.len() > LONGEST {
-        return Text::Owned(text.into());
+    known(text.as_ref()).unwrap_or_else(|| learned(text))
+}
+
+/// The text as the thread remembers it.
+#[inline]
+fn known(text: &str) -> Option<Text> {
+    let at = slot(text.as_ptr().addr());
+    // Without its memory, at the end of a thread, nothing is known.
+    let known = KNOWN.try_with(|known| {
+        let known = known.try_borrow().ok()?;
+        known.get(at)?.as_ref().filter(|known| ***known == *text).map(Arc::clone)
+    });
+    known.ok().flatten().map(Text::Shared)
+}
+
+#[cold]
+fn learned<T: AsRef<str> + Into<String>>(text: T) -> Text {
+    let address = text.as_ref().as_ptr().addr();
+    let taken: String = text.into();
+    if taken.as_ptr().addr() == address || taken.is_empty() || taken.len() > LONGEST {
+        return Text::Owned(taken); // it was made for this span and has not been copied, or it is not worth remembering
     }
-    let address = seen.as_ptr().addr();
-    let mut text = Some(text);
+    let shared: Arc<str> = taken.into();
     let remembered = KNOWN.try_with(|known| {
         let mut known = known.try_borrow_mut().ok()?;
-        let slot = known.get_mut(slot(address))?;
-        let seen = text.as_ref()?.as_ref();
-        if let Some(same) = slot.as_ref().filter(|known| ***known == *seen) {
-            return Some(Text::Shared(Arc::clone(same)));
-        }
-        let taken: String = text.take()?.into();
-        if taken.as_ptr().addr() == address {
-            return Some(Text::Owned(taken)); // it was made for this span and has not been copied
-        }
-        let shared: Arc<str> = taken.into();
-        *slot = Some(Arc::clone(&shared));
-        Some(Text::Shared(shared))
+        known.get_mut(slot(address))?.replace(Arc::clone(&shared))
     });
-    // Without its memory, at the end of a thread, the text is still there.
-    remembered.ok().flatten().unwrap_or_else(|| text.map(|text| Text::Owned(text.into())).unwrap_or_default())
+    // What was remembered there before makes room; at the end of a thread there is no memory any more.
+    drop(remembered.ok().flatten());
+    Text::Shared(shared)
 }
 
 /// Where a text is remembered: the upper bits of its address times the golden ratio.
@@ -80,21 +89,30 @@ const fn slot(address: usize) -> usize {
 }
 
 impl From<Value> for AttributeValue {
+    #[inline]
     fn from(value: Value) -> Self {
         match value {
             Value::Bool(value) => Self::Bool(value),
             Value::I64(value) => Self::Int(value),
             Value::F64(value) => Self::Float(value),
             Value::String(value) => Self::Str(text(value)),
-            Value::Array(Array::Bool(values)) => Self::List(values.into_iter().map(Self::Bool).collect()),
-            Value::Array(Array::I64(values)) => Self::List(values.into_iter().map(Self::Int).collect()),
-            Value::Array(Array::F64(values)) => Self::List(values.into_iter().map(Self::Float).collect()),
-            Value::Array(Array::String(values)) => {
-                Self::List(values.into_iter().map(|value| Self::Str(text(value))).collect())
-            }
-            // Kinds the API may get one day.
-            other => Self::Str(Text::Owned(other.to_string())),
+            other => rare(other),
         }
+    }
+}
+
+#[cold]
+fn rare(value: Value) -> AttributeValue {
+    let list = |values| AttributeValue::List(values);
+    match value {
+        Value::Array(Array::Bool(values)) => list(values.into_iter().map(AttributeValue::Bool).collect()),
+        Value::Array(Array::I64(values)) => list(values.into_iter().map(AttributeValue::Int).collect()),
+        Value::Array(Array::F64(values)) => list(values.into_iter().map(AttributeValue::Float).collect()),
+        Value::Array(Array::String(values)) => {
+            list(values.into_iter().map(|value| AttributeValue::Str(text(value))).collect())
+        }
+        // Kinds the API may get one day.
+        other => AttributeValue::Str(Text::Owned(other.to_string())),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{SpanBuilder, TraceContextExt, TraceState, Tracer, TracerProvider};
-use opentelemetry::{Context, InstrumentationScope};
+use opentelemetry::trace::{Event, Link, SpanBuilder, TraceContextExt, TraceState, Tracer, TracerProvider};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
 
 use super::IntoAttribute;
 use super::span::{OtelSpan, add_event, add_link};
@@ -86,24 +86,40 @@ impl Tracer for OtelTracer {
         let mut begun = self.begin(name.into(), parent);
         if let Some(record) = begun.draft.record_mut() {
             record.kind = span_kind.map_or(record.kind, Into::into);
-            let inherited = !record.attributes.is_empty();
-            for attribute in attributes.into_iter().flatten() {
-                let (key, value) = attribute.into_attribute();
-                if inherited {
-                    record.replace_attribute(key, value);
-                } else {
-                    record.add_attribute(key, value);
-                }
+            if let Some(attributes) = attributes {
+                add_attributes(record, attributes);
             }
-            for event in events.into_iter().flatten() {
-                add_event(record, event.name, event.timestamp, event.attributes);
-                record.drop_attributes(event.dropped_attributes_count as usize);
+            if let Some(events) = events {
+                add_events(record, events);
             }
-            for link in links.into_iter().flatten() {
-                add_link(record, &link.span_context, link.attributes.len() + link.dropped_attributes_count as usize);
+            if let Some(links) = links {
+                add_links(record, links);
             }
         }
         begun.start_at(|| start_time.map_or_else(unix_nanos_now, unix_nanos))
+    }
+}
+
+fn add_attributes(record: &mut SpanRecord, attributes: Vec<KeyValue>) {
+    let attributes = attributes.into_iter().map(IntoAttribute::into_attribute);
+    if record.attributes.is_empty() {
+        record.add_attributes(attributes);
+    } else {
+        // Only what comes from the context is there yet, and it gives way.
+        attributes.for_each(|(key, value)| record.replace_attribute(key, value));
+    }
+}
+
+fn add_events(record: &mut SpanRecord, events: Vec<Event>) {
+    for event in events {
+        add_event(record, event.name, event.timestamp, event.attributes);
+        record.drop_attributes(event.dropped_attributes_count as usize);
+    }
+}
+
+fn add_links(record: &mut SpanRecord, links: Vec<Link>) {
+    for link in links {
+        add_link(record, &link.span_context, link.attributes.len() + link.dropped_attributes_count as usize);
     }
 }
 
