@@ -75,10 +75,10 @@ fn begin(which: Macro, options: &Options, signature: &Signature) -> TokenStream 
     let kind = quote!(::sabot_telemetry::SpanKind::#kind);
     match (&options.objective, which) {
         (Some(Objective { sli, threshold_seconds, operation_type }), _) => {
-            let operation_type = match operation_type {
-                Some(operation_type) => quote!(::core::option::Option::Some(#operation_type)),
-                None => quote!(::core::option::Option::None),
-            };
+            let operation_type = operation_type.as_ref().map_or_else(
+                || quote!(::core::option::Option::None),
+                |operation_type| quote!(::core::option::Option::Some(#operation_type)),
+            );
             quote! {
                 ::sabot_telemetry::__private::begin_timed(#name, #kind, #sli, #threshold_seconds, #operation_type)
             }
@@ -141,8 +141,7 @@ fn run(function: &ItemFn) -> TokenStream {
     quote! {
         let __returned = {
             let __entered = __operation.enter();
-            #[allow(clippy::redundant_closure_call)]
-            (move || #typed #body)()
+            ::sabot_telemetry::__private::run(move || #typed #body)
         };
         #mark
         __returned

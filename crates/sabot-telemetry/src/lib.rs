@@ -92,7 +92,7 @@ pub use text::Text;
 pub mod __private {
     pub use crate::macros::{
         ErrorRef, FieldRef, FieldValue, Timed, ViaDebug, ViaDisplay, ViaError, ViaNothing, ViaValue, begin,
-        begin_correlated, begin_timed,
+        begin_correlated, begin_timed, run,
     };
 }
 

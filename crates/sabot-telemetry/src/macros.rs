@@ -16,6 +16,11 @@ use crate::text::Text;
 /// Longest `Debug` text of a field.
 const MAX_FIELD_BYTES: usize = 1_024;
 
+/// Runs a body whose result is looked at. That it runs once lets it return what it borrowed from its parameters.
+pub fn run<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}
+
 /// The operation of a traced function.
 pub fn begin(name: &'static str, kind: SpanKind) -> Operation {
     SpanBuilder::new(name).with_kind(kind).start_operation()

@@ -16,7 +16,11 @@ fn error(which: Macro, options: TokenStream, function: TokenStream) -> String {
 
 #[test]
 fn wrong_options_say_what_to_write() {
-    let function = || quote!(fn work() {});
+    let function = || {
+        quote!(
+            fn work() {}
+        )
+    };
     for (which, options, expected) in [
         (Macro::Traced, quote!(level = "info"), "unknown option `level`; write name = "),
         (Macro::Traced, quote!(sli_name = "x"), "unknown option `sli_name`; write name = "),
@@ -41,11 +45,40 @@ fn wrong_options_say_what_to_write() {
 #[test]
 fn functions_that_cannot_be_traced_say_why() {
     for (function, expected) in [
-        (quote!(const fn work() {}), "a const fn cannot be traced"),
-        (quote!(fn work() -> impl Future<Output = ()> { async {} }), "this would trace how the future is made"),
-        (quote!(fn work() -> Pin<Box<dyn core::future::Future<Output = ()> + Send>> { x }), "this would trace how"),
-        (quote!(struct Work;), "is for functions and methods with a body; put it on `fn` or `async fn`"),
-        (quote!(fn work();), "is for functions and methods with a body"),
+        (
+            quote!(
+                const fn work() {}
+            ),
+            "a const fn cannot be traced",
+        ),
+        (
+            quote!(
+                fn work() -> impl Future<Output = ()> {
+                    async {}
+                }
+            ),
+            "this would trace how the future is made",
+        ),
+        (
+            quote!(
+                fn work() -> Pin<Box<dyn core::future::Future<Output = ()> + Send>> {
+                    x
+                }
+            ),
+            "this would trace how",
+        ),
+        (
+            quote!(
+                struct Work;
+            ),
+            "is for functions and methods with a body; put it on `fn` or `async fn`",
+        ),
+        (
+            quote!(
+                fn work();
+            ),
+            "is for functions and methods with a body",
+        ),
     ] {
         let message = error(Macro::Traced, quote!(), function.clone());
         assert!(message.starts_with(expected), "{function}: {message}");
@@ -54,16 +87,36 @@ fn functions_that_cannot_be_traced_say_why() {
 
 #[test]
 fn a_function_with_a_wrong_option_is_still_there() {
-    let expanded = attribute(Macro::Traced, quote!(level = 1), quote!(fn work() {})).to_string();
+    let expanded = attribute(
+        Macro::Traced,
+        quote!(level = 1),
+        quote!(
+            fn work() {}
+        ),
+    )
+    .to_string();
     assert!(expanded.contains("fn work ()"), "{expanded}");
 }
 
 #[test]
 fn every_option_is_taken() {
     let options = quote!(
-        name = "n", kind = consumer, sli_name = "s", slo_threshold = 2, operation_type = "t", fields(a, b = a + 1, "c.d" = b),
+        name = "n",
+        kind = consumer,
+        sli_name = "s",
+        slo_threshold = 2,
+        operation_type = "t",
+        fields(a, b = a + 1, "c.d" = b),
     );
-    let expanded = attribute(Macro::Performance, options, quote!(pub(crate) async fn work(a: u8) -> Result<u8, E> { Ok(a) }));
+    let expanded = attribute(
+        Macro::Performance,
+        options,
+        quote!(
+            pub(crate) async fn work(a: u8) -> Result<u8, E> {
+                Ok(a)
+            }
+        ),
+    );
     let text = expanded.to_string();
     assert!(parse2::<File>(expanded).is_ok(), "{text}");
     for part in ["begin_timed (\"n\"", "SpanKind :: Consumer", "\"s\" , 2f64", "Some (\"t\")", "\"c.d\"", "ErrorRef"] {

@@ -78,7 +78,10 @@ fn a_span_is_below_what_is_current() {
         (outer_id, inner_id)
     });
     let [first, second] = &spans[..] else { panic!("{spans:?}") };
-    assert_eq!((first.name.as_str(), first.span_id, first.parent_span_id), ("inner", inner.span_id, Some(outer.span_id)));
+    assert_eq!(
+        (first.name.as_str(), first.span_id, first.parent_span_id),
+        ("inner", inner.span_id, Some(outer.span_id))
+    );
     assert_eq!((second.name.as_str(), second.kind, second.span_id), ("outer", SpanKind::Server, outer.span_id));
     assert_eq!(attribute(first, "rows"), Some(&2.into()));
 }
@@ -126,7 +129,8 @@ fn an_exception_is_told_with_type_message_and_causes() {
     });
     for span in &spans {
         assert_eq!(span.status, SpanStatus::Error("card refused".into()), "{}", span.name);
-        let event: Vec<_> = span.events[0].attributes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        let event: Vec<_> =
+            span.events[0].attributes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
         let chain = string("card refused\ncaused by: invalid digit found in string");
         let rest = [("exception.message", string("card refused")), ("exception.stacktrace", chain)];
         let name = std::any::type_name::<Refused>();

@@ -56,6 +56,11 @@ impl Cart {
     }
 
     #[traced]
+    fn first_or_error(&mut self) -> Result<&mut String, Infallible> {
+        Ok(&mut self.items[0])
+    }
+
+    #[traced]
     fn last(&self) -> Result<&String, Infallible> {
         Ok(self.items.last().unwrap())
     }
@@ -158,22 +163,27 @@ fn methods_and_opaque_types_work_as_they_did() {
     let ((), spans) = recorded(|| {
         assert_eq!(block_on(cart.add("tea".to_owned())).unwrap(), "tea");
         assert!(block_on(cart.add(String::new())).is_err());
-        cart.first().push('!');
+        cart.first().push('?');
+        cart.first_or_error().unwrap().replace_range(3.., "!");
         assert_eq!(cart.last().unwrap(), "tea!");
         assert_eq!(opaque(3).unwrap().count(), 3);
         assert_eq!(block_on(opaque_async(2)).unwrap().count(), 2);
         assert!(block_on(opaque_async(0)).is_err());
     });
     let names: Vec<_> = spans.iter().map(|span| (span.name.as_str(), span.status == SpanStatus::Unset)).collect();
-    assert_eq!(names, [
-        ("add", true),
-        ("add", false),
-        ("first", true),
-        ("last", true),
-        ("opaque", true),
-        ("opaque_async", true),
-        ("opaque_async", false),
-    ]);
+    assert_eq!(
+        names,
+        [
+            ("add", true),
+            ("add", false),
+            ("first", true),
+            ("first_or_error", true),
+            ("last", true),
+            ("opaque", true),
+            ("opaque_async", true),
+            ("opaque_async", false),
+        ]
+    );
     assert_eq!(spans[0].kind, SpanKind::Producer);
 }
 
@@ -220,7 +230,7 @@ fn a_field_is_not_printed_without_end() {
     fn large(long: &[u64]) -> usize {
         long.len()
     }
-    let (length, spans) = recorded(|| large(&[1; 100_000]));
+    let (length, spans) = recorded(|| large(&vec![1; 100_000]));
     assert_eq!(length, 100_000);
     let Some(AttributeValue::Str(text)) = attribute(&spans[0], "long") else { panic!("{spans:?}") };
     assert_eq!((text.len(), text.ends_with('…')), (1_024 + '…'.len_utf8(), true));

@@ -83,9 +83,9 @@ fn learned<T: AsRef<str> + Into<String>>(text: T) -> Text {
     Text::Shared(shared)
 }
 
-/// Where a text is remembered: the upper bits of its address times the golden ratio.
+/// Where a text is remembered: texts of one program stand side by side, so the lower bits of an address tell them apart.
 const fn slot(address: usize) -> usize {
-    (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (usize::BITS - REMEMBERED.trailing_zeros())
+    (address ^ (address >> REMEMBERED.trailing_zeros())) % REMEMBERED
 }
 
 impl From<Value> for AttributeValue {

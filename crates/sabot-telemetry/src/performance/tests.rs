@@ -27,7 +27,8 @@ fn attributes_name_the_severity_only_of_a_breach() {
         let measured = PerformanceMetrics::new("sli", 2.0, value);
         measured.attributes().map(|(key, value)| format!("{key}={value:?}")).collect::<Vec<_>>()
     };
-    let common = ["sli.name=Str(\"sli\")", "sli.value=Float(1.0)", "slo.threshold=Float(2.0)", "slo.compliant=Bool(true)"];
+    let common =
+        ["sli.name=Str(\"sli\")", "sli.value=Float(1.0)", "slo.threshold=Float(2.0)", "slo.compliant=Bool(true)"];
     assert_eq!(keys(1.0), common);
     assert_eq!(keys(5.0)[3..], ["slo.compliant=Bool(false)", "slo.breach_severity=Str(\"critical\")"]);
 }

@@ -58,7 +58,8 @@ fn baggage(header: &str) -> Vec<String> {
 
 #[test]
 fn a_parent_goes_through_with_its_state() {
-    let context = read(&[("traceparent", TRACEPARENT), ("tracestate", "rojo=00f067aa0ba902b7"), ("tracestate", "congo=t61")]);
+    let context =
+        read(&[("traceparent", TRACEPARENT), ("tracestate", "rojo=00f067aa0ba902b7"), ("tracestate", "congo=t61")]);
     let span = context.span();
     assert!(span.span_context().is_remote() && span.span_context().is_sampled());
     assert_eq!(span.span_context().trace_state().header(), "rojo=00f067aa0ba902b7,congo=t61");
@@ -123,9 +124,11 @@ fn nothing_that_breaks_a_header_is_written_into_one() {
     let state = TraceState::from_key_value([("a", "1\r\nx: y")]).unwrap();
     let context = TraceContext::from_traceparent(TRACEPARENT).unwrap().to_span_context(true, state);
     let context = Context::new().with_remote_span_context(context).attach();
-    let _attached =
-        super::with_baggage([BaggageItem::new("b", "two\r\nlines, é").with_metadata("p\r\nx: y"), BaggageItem::new("b\nd", "x")])
-            .attach();
+    let _attached = super::with_baggage([
+        BaggageItem::new("b", "two\r\nlines, é").with_metadata("p\r\nx: y"),
+        BaggageItem::new("b\nd", "x"),
+    ])
+    .attach();
     let headers = super::get_trace_context_headers();
     assert_eq!(headers.get("tracestate"), None);
     assert_eq!(headers["baggage"], "b=two%0D%0Alines%2C%20%C3%A9");
@@ -136,11 +139,10 @@ fn nothing_that_breaks_a_header_is_written_into_one() {
 #[test]
 fn baggage_of_the_standards_examples_is_read() {
     for (header, expected) in [
-        ("key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue", vec![
-            "key1=value1;property1;property2",
-            "key2=value2",
-            "key3=value3;propertyKey=propertyValue",
-        ]),
+        (
+            "key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue",
+            vec!["key1=value1;property1;property2", "key2=value2", "key3=value3;propertyKey=propertyValue"],
+        ),
         ("serverNode=DF%2028,isProduction=false", vec!["isProduction=false", "serverNode=DF 28"]),
         ("userId=Am%C3%A9lie", vec!["userId=Amélie"]),
         ("a=1=2", vec!["a=1=2"]),
@@ -154,7 +156,9 @@ fn baggage_of_the_standards_examples_is_read() {
 
 #[test]
 fn a_bad_member_is_dropped_and_the_rest_is_kept() {
-    for bad in ["", "novalue", "=v", "k y=v", "k=v\u{e9}", "k=\"v\"", "k=a b", "k=%4", "k=%zz", "k(=v", "k=a\\b", "k=v;p\u{1}"] {
+    for bad in
+        ["", "novalue", "=v", "k y=v", "k=v\u{e9}", "k=\"v\"", "k=a b", "k=%4", "k=%zz", "k(=v", "k=a\\b", "k=v;p\u{1}"]
+    {
         let header = format!("first=1,{bad},last=2");
         assert_eq!(baggage(&header), ["first=1", "last=2"], "{bad:?}");
     }
@@ -177,7 +181,9 @@ fn the_limits_hold_when_reading_and_when_writing() {
 
 #[test]
 fn a_correlation_id_is_read_written_and_checked() {
-    for (header, expected) in [(" order-4711 ", Some("order-4711")), ("", None), ("a\u{e9}", None), (&*"x".repeat(129), None)] {
+    for (header, expected) in
+        [(" order-4711 ", Some("order-4711")), ("", None), ("a\u{e9}", None), (&*"x".repeat(129), None)]
+    {
         let context = read(&[("x-correlation-id", header)]);
         assert_eq!(context.get::<CorrelationId>().map(CorrelationId::as_str), expected, "{header:?}");
         assert_eq!(written(&context).get("x-correlation-id").map(String::as_str), expected);
@@ -187,7 +193,8 @@ fn a_correlation_id_is_read_written_and_checked() {
 #[test]
 fn parts_that_are_left_out_are_neither_read_nor_written() {
     let headers = [("traceparent", TRACEPARENT), ("baggage", "a=1"), ("x-correlation-id", "id")];
-    let carrier: HashMap<_, _> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let carrier: HashMap<_, _> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let all = read(&headers);
     for (propagator, left_out) in [
         (W3cPropagator::new().without_trace_context(), "traceparent"),

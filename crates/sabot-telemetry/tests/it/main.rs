@@ -1,4 +1,5 @@
 //! Behaviour of the crate as its users see it.
 
+mod ambient;
 mod metrics;
 mod spans;
