@@ -35,6 +35,8 @@ const MODES: &[Mode] = &[
     Mode { name: "own-unsampled-child", sample_rate: 1.0, span: own_child_of_unsampled },
     Mode { name: "otel-sampled", sample_rate: 1.0, span: otel },
     Mode { name: "otel-unsampled", sample_rate: 0.0, span: otel },
+    Mode { name: "otel-set-sampled", sample_rate: 1.0, span: otel_set },
+    Mode { name: "otel-set-unsampled", sample_rate: 0.0, span: otel_set },
     Mode { name: "otel-global-sampled", sample_rate: 1.0, span: otel_global },
     Mode { name: "otel-global-unsampled", sample_rate: 0.0, span: otel_global },
     Mode { name: "ambient-sampled", sample_rate: 1.0, span: ambient },
@@ -82,6 +84,15 @@ fn end_otel(mut span: impl Span) {
 
 fn otel(harness: &Harness) {
     end_otel(otel_builder().start(&harness.tracer));
+}
+
+/// All five attributes after the start.
+fn otel_set(harness: &Harness) {
+    let mut span = harness.tracer.start("process_batch");
+    span.set_attribute(OtelKeyValue::new("agent", "totals"));
+    span.set_attribute(OtelKeyValue::new("partition", 3_i64));
+    span.set_attribute(OtelKeyValue::new("replayed", false));
+    end_otel(span);
 }
 
 fn otel_global(harness: &Harness) {

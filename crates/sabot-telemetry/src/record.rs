@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::Text;
 
+mod unfinished;
+
+pub(crate) use unfinished::Unfinished;
+
 /// Most attributes of a span, and of one of its events; the standard's default.
 const MAX_ATTRIBUTES: usize = 128;
 /// Most events of a span.
@@ -160,14 +164,6 @@ impl SpanRecord {
         } else {
             self.dropped.attributes += 1;
         }
-    }
-
-    /// Adds several, making room for all of them and those that usually follow at once.
-    pub(crate) fn add_attributes(&mut self, attributes: impl ExactSizeIterator<Item = Attribute>) {
-        let (count, room) = (attributes.len(), MAX_ATTRIBUTES.saturating_sub(self.attributes.len()));
-        self.attributes.reserve_exact(count.min(room).max(USUAL_ATTRIBUTES));
-        self.attributes.extend(attributes.take(room));
-        self.drop_attributes(count.saturating_sub(room));
     }
 
     /// Sets an attribute in the place of one with the same key, as OpenTelemetry's API has it.

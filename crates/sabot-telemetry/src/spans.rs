@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::context::{SAMPLED, TraceContext};
 use crate::queue::SpanQueue;
-use crate::record::{Dropped, Resource, SpanRecord};
+use crate::record::{Dropped, Resource, SpanRecord, Unfinished};
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
@@ -172,7 +172,7 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { record: Box::new(record), recorder: Arc::clone(self) }
+        Recording { record: Box::new(Unfinished::new(record)), recorder: Arc::clone(self) }
     }
 }
 

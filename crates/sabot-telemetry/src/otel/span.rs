@@ -65,7 +65,8 @@ impl Span for OtelSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(record) = self.span.record_mut() {
+        if let Some(unfinished) = self.span.unfinished_mut() {
+            let record = unfinished.bare();
             add_event(record, name.into(), timestamp, attributes);
         }
     }
@@ -81,9 +82,8 @@ impl Span for OtelSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        if let Some(record) = self.span.record_mut() {
-            let (key, value) = attribute.into_attribute();
-            record.replace_attribute(key, value);
+        if let Some(unfinished) = self.span.unfinished_mut() {
+            unfinished.hand_over(attribute);
         }
     }
 
@@ -95,13 +95,15 @@ impl Span for OtelSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(record) = self.span.record_mut() {
+        if let Some(unfinished) = self.span.unfinished_mut() {
+            let record = unfinished.bare();
             record.name = name.into().into();
         }
     }
 
     fn add_link(&mut self, cause: SpanContext, attributes: Vec<KeyValue>) {
-        if let Some(record) = self.span.record_mut() {
+        if let Some(unfinished) = self.span.unfinished_mut() {
+            let record = unfinished.bare();
             add_link(record, &cause, attributes.len());
         }
     }

@@ -201,6 +201,23 @@ fn too_many_attributes_are_counted_not_kept() {
 }
 
 #[test]
+fn a_key_set_over_and_over_has_the_last_value_and_drops_nothing() {
+    let telemetry = telemetry();
+    let mut span = tracer(&telemetry).start("busy");
+    for number in 0..1_000 {
+        span.set_attribute(KeyValue::new("progress", number));
+        span.set_attribute(KeyValue::new("rest", 1_000 - number));
+    }
+    span.attribute("own", true);
+    span.set_attribute(KeyValue::new("own", false));
+    drop(span);
+    let record = only(&telemetry);
+    let expected = [("progress".into(), 999.into()), ("rest".into(), 1.into()), ("own".into(), false.into())];
+    assert_eq!(record.attributes, expected);
+    assert_eq!(record.dropped.attributes, 0);
+}
+
+#[test]
 fn an_error_is_an_event_and_no_status() {
     let telemetry = telemetry();
     let mut span = tracer(&telemetry).start("work");

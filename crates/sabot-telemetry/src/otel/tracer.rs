@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{Event, Link, SpanBuilder, TraceContextExt, TraceState, Tracer, TracerProvider};
-use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry::{Context, InstrumentationScope};
 
-use super::IntoAttribute;
 use super::span::{OtelSpan, add_event, add_link};
 use crate::clock::{unix_nanos, unix_nanos_now};
 use crate::context::TraceContext;
@@ -84,11 +83,12 @@ impl Tracer for OtelTracer {
     fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> OtelSpan {
         let SpanBuilder { span_kind, name, start_time, attributes, events, links } = builder;
         let mut begun = self.begin(name.into(), parent);
-        if let Some(record) = begun.draft.record_mut() {
-            record.kind = span_kind.map_or(record.kind, Into::into);
+        if let Some(unfinished) = begun.draft.unfinished_mut() {
             if let Some(attributes) = attributes {
-                add_attributes(record, attributes);
+                unfinished.hand_over_all(attributes);
             }
+            let record = unfinished.bare();
+            record.kind = span_kind.map_or(record.kind, Into::into);
             if let Some(events) = events {
                 add_events(record, events);
             }
@@ -97,16 +97,6 @@ impl Tracer for OtelTracer {
             }
         }
         begun.start_at(|| start_time.map_or_else(unix_nanos_now, unix_nanos))
-    }
-}
-
-fn add_attributes(record: &mut SpanRecord, attributes: Vec<KeyValue>) {
-    let attributes = attributes.into_iter().map(IntoAttribute::into_attribute);
-    if record.attributes.is_empty() {
-        record.add_attributes(attributes);
-    } else {
-        // Only what comes from the context is there yet, and it gives way.
-        attributes.for_each(|(key, value)| record.replace_attribute(key, value));
     }
 }
 

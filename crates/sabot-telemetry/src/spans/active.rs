@@ -8,7 +8,7 @@ use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
-use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus};
+use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus, Unfinished};
 
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct ActiveSpan {
 /// What there is of a recorded span so far, and where it goes at its end.
 #[derive(Debug)]
 pub(super) struct Recording {
-    pub(super) record: Box<SpanRecord>,
+    pub(super) record: Box<Unfinished>,
     pub(super) recorder: Arc<Recorder>,
 }
 
@@ -105,14 +105,20 @@ impl ActiveSpan {
     /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
     /// [`Unset`](SpanStatus::Unset) takes nothing back.
     pub fn set_status(&mut self, status: SpanStatus) {
-        if let Some(record) = self.record_mut() {
-            record.set_status(status);
+        if let Some(unfinished) = self.unfinished_mut() {
+            unfinished.bare().set_status(status);
         }
     }
 
     /// What there is of the span, if it is recorded and has not ended.
     #[inline]
     pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
+        self.unfinished_mut().map(Unfinished::record)
+    }
+
+    /// The same, with attributes where they happen to be.
+    #[inline]
+    pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
         self.recording.as_mut().map(|recording| recording.record.as_mut())
     }
 
@@ -128,9 +134,9 @@ impl ActiveSpan {
     /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
     pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
         if let Some(Recording { mut record, recorder }) = self.recording.take()
-            && record.start_unix_nano != 0
+            && record.bare().start_unix_nano != 0
         {
-            record.end_unix_nano = end_unix_nano;
+            record.bare().end_unix_nano = end_unix_nano;
             recorder.queue.push(record);
         }
     }

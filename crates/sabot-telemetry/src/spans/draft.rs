@@ -7,7 +7,7 @@ use super::{ActiveSpan, Recorder, Recording};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::{SAMPLED, TraceContext};
-use crate::record::{AttributeValue, SpanKind, SpanLink, SpanRecord};
+use crate::record::{AttributeValue, SpanKind, SpanLink, SpanRecord, Unfinished};
 
 /// Takes what is known of a span at its start. Cheap to fill when the span is not recorded: everything is ignored.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ impl SpanDraft {
     /// Starts the span at a moment that is asked for only if it is recorded.
     #[inline]
     pub(crate) fn start_at(mut self, moment: impl FnOnce() -> u64) -> ActiveSpan {
-        if let Some(record) = self.record_mut() {
-            record.start_unix_nano = moment().max(1);
+        if let Some(unfinished) = self.unfinished_mut() {
+            unfinished.bare().start_unix_nano = moment().max(1);
         }
         self.span
     }
@@ -105,5 +105,11 @@ impl SpanDraft {
     #[inline]
     pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
         self.span.record_mut()
+    }
+
+    /// The same, with attributes where they happen to be.
+    #[inline]
+    pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
+        self.span.unfinished_mut()
     }
 }
