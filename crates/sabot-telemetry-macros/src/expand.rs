@@ -95,13 +95,12 @@ fn fields(options: &Options) -> TokenStream {
     let set = options.fields.iter().map(|field| {
         let (key, value) = (&field.key, &field.value);
         quote_spanned! {value.span()=>
-            __operation.set_attribute(#key, (&::sabot_telemetry::__private::FieldRef(&(#value))).field_value());
+            __operation.set_attribute(#key, (&::sabot_telemetry::__private::field::FieldRef(&(#value))).field_value());
         }
     });
     quote! {
         if __operation.is_recording() {
-            #[allow(unused_imports)]
-            use ::sabot_telemetry::__private::{ViaDebug as _, ViaValue as _};
+            use ::sabot_telemetry::__private::field::via::*;
             #(#set)*
         }
     }
@@ -115,17 +114,18 @@ fn run(function: &ItemFn) -> TokenStream {
     if function.sig.asyncness.is_some() {
         // Never runs; it tells the compiler what the block returns, which `?` in it needs to know.
         let hint = quote! {
-            #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::infinite_loop)]
             if false {
-                let __returned: #written = loop {};
-                return __returned;
+                return ::sabot_telemetry::__private::never::<#written>();
             }
         };
-        let mark = is_result.then(mark);
+        let run = quote!(__operation.in_future(async move { #hint #body }).await);
+        if !is_result {
+            return run;
+        }
+        let mark = mark();
         return quote! {
-            let __returned = __operation.in_future(async move { #hint #body }).await;
+            let __returned = #run;
             #mark
-            #[allow(clippy::let_and_return)]
             __returned
         };
     }
@@ -151,9 +151,8 @@ fn run(function: &ItemFn) -> TokenStream {
 fn mark() -> TokenStream {
     quote! {
         if let ::core::result::Result::Err(__error) = &__returned {
-            #[allow(unused_imports)]
-            use ::sabot_telemetry::__private::{ViaDisplay as _, ViaError as _, ViaNothing as _};
-            (&&::sabot_telemetry::__private::ErrorRef(__error)).mark(&__operation);
+            use ::sabot_telemetry::__private::error::*;
+            (&&ErrorRef(__error)).mark(&__operation);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenTelemetry layer of Sabot, usable by any Rust service: spans, metrics and logging through handles, no globals.
+//! The OpenTelemetry layer of Sabot, usable by any Rust service: spans, metrics and logging through handles.
 //!
 //! The flow, in order:
 //!
@@ -9,6 +9,11 @@
 //! 4. Ended spans land in the bounded [`SpanQueue`]; full means dropped and counted, never waiting.
 //! 5. [`Registry`] hands out pre-bound [`Counter`], [`Gauge`] and [`Histogram`] handles, and is read as Prometheus text,
 //!    as `OpenMetrics` with exemplars, or as a [snapshot](Registry::snapshot).
+//!
+//! 6. Code that hands no parents down uses what is current: [`install_tracer_provider`] once, then [`SpanBuilder`],
+//!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
+//!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
+//!    [baggage](with_baggage) and a [`CorrelationId`].
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!
@@ -90,10 +95,7 @@ pub use text::Text;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::macros::{
-        ErrorRef, FieldRef, FieldValue, Timed, ViaDebug, ViaDisplay, ViaError, ViaNothing, ViaValue, begin,
-        begin_correlated, begin_timed, run,
-    };
+    pub use crate::macros::{Timed, begin, begin_correlated, begin_timed, error, field, never, run};
 }
 
 // So that what the macros expand to also compiles in this crate's own tests.

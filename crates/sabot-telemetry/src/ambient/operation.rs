@@ -113,6 +113,16 @@ impl SpanHandle {
 /// [futures](Self::in_future), and ends when this is dropped, whoever still holds its context.
 ///
 /// An operation that is dropped by a panic is marked as failed.
+///
+/// ```
+/// use sabot_telemetry::{SpanBuilder, current_trace};
+///
+/// let upload = SpanBuilder::new("upload").start_operation();
+/// let entered = upload.enter();
+/// assert_eq!(current_trace().unwrap_or_default(), upload.trace());
+/// drop(entered);
+/// upload.record_exception(&std::io::Error::other("disk full"));
+/// ```
 #[derive(Debug)]
 #[must_use = "an operation ends when it is dropped"]
 pub struct Operation {

@@ -24,6 +24,12 @@ thread_local! {
 }
 
 /// What is made into an attribute: a key with a value, or OpenTelemetry's pair of both.
+///
+/// ```
+/// use sabot_telemetry::{IntoAttribute, OtelKeyValue};
+///
+/// assert_eq!(("rows", 3).into_attribute(), OtelKeyValue::new("rows", 3).into_attribute());
+/// ```
 pub trait IntoAttribute {
     /// The attribute.
     fn into_attribute(self) -> Attribute;

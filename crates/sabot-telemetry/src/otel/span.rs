@@ -18,6 +18,18 @@ use crate::text::Text;
 /// A running span that other libraries can work on; it ends with [`end`](Span::end), or when it is dropped.
 ///
 /// A key set twice keeps its place and has the last value.
+///
+/// ```
+/// use opentelemetry::trace::{Span, Status};
+/// use sabot_telemetry::SpanBuilder;
+///
+/// let mut span = SpanBuilder::new("charge").start();
+/// span.attribute("cents", 995);
+/// span.add_event("authorised", vec![]);
+/// span.set_status(Status::Ok);
+/// assert_eq!(span.trace().is_sampled(), span.is_recording());
+/// span.end();
+/// ```
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
 pub struct OtelSpan {

@@ -19,6 +19,14 @@ const MAX_MEMBERS: usize = 64;
 const MAX_BYTES: usize = 8_192;
 
 /// One member of the baggage.
+///
+/// ```
+/// use sabot_telemetry::{BaggageItem, get_trace_context_headers, with_baggage};
+///
+/// let item = BaggageItem::new("user.name", "Amélie").with_metadata("private");
+/// let _attached = with_baggage([item]).attach();
+/// assert_eq!(get_trace_context_headers()["baggage"], "user.name=Am%C3%A9lie;private");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaggageItem {
     key: Text,
@@ -45,19 +53,25 @@ impl BaggageItem {
     }
 }
 
+impl<K: Into<Text>, V: Into<Text>> From<(K, V)> for BaggageItem {
+    fn from((key, value): (K, V)) -> Self {
+        Self::new(key, value)
+    }
+}
+
 /// The current context with more in its baggage; a key that is there already gets the new value.
 ///
 /// ```
 /// use sabot_telemetry::{BaggageItem, get_baggage, with_baggage};
 ///
 /// let _outer = with_baggage([BaggageItem::new("tenant.id", "acme"), BaggageItem::new("plan", "free")]).attach();
-/// let _inner = with_baggage([BaggageItem::new("plan", "gold")]).attach();
+/// let _inner = with_baggage([("plan", "gold")]).attach(); // a pair will do
 /// assert_eq!(get_baggage("plan").as_deref(), Some("gold"));
 /// assert_eq!(get_baggage("tenant.id").as_deref(), Some("acme"));
 /// ```
 #[must_use]
-pub fn with_baggage(items: impl IntoIterator<Item = BaggageItem>) -> Context {
-    Context::map_current(|context| add(context, items.into_iter().map(BaggageItem::into_member)))
+pub fn with_baggage<I: Into<BaggageItem>>(items: impl IntoIterator<Item = I>) -> Context {
+    Context::map_current(|context| add(context, items.into_iter().map(|item| item.into().into_member())))
 }
 
 /// A value of the current baggage.

@@ -5,7 +5,7 @@
 
 use opentelemetry::KeyValue;
 
-use super::{MAX_ATTRIBUTES, SpanRecord};
+use super::{MAX_ATTRIBUTES, SpanRecord, USUAL_ATTRIBUTES};
 use crate::otel::IntoAttribute;
 
 /// A record whose attributes may not be in it yet.
@@ -40,6 +40,9 @@ impl Unfinished {
     #[inline]
     pub(crate) fn hand_over(&mut self, attribute: KeyValue) {
         if self.handed_over.len() + self.record.attributes.len() < MAX_ATTRIBUTES {
+            if self.handed_over.capacity() == 0 {
+                self.handed_over = Vec::with_capacity(USUAL_ATTRIBUTES);
+            }
             self.handed_over.push(attribute);
         } else {
             let (key, value) = attribute.into_attribute();

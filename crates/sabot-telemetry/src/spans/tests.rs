@@ -5,6 +5,7 @@ use rand::{RngCore, SeedableRng};
 
 use super::RatioSampler;
 use super::ids::{Generator, new_span_id, new_trace_id};
+use crate::{TelemetryConfig, init_telemetry};
 
 /// Ids whose last 56 bits are spread evenly.
 fn trace_ids() -> impl Iterator<Item = [u8; 16]> {
@@ -61,4 +62,13 @@ fn the_generator_is_the_published_one() {
     for _ in 0..1_000 {
         assert_eq!(own.next(), published.next_u64());
     }
+}
+
+#[test]
+fn a_draft_that_is_never_started_is_no_span() {
+    let telemetry = init_telemetry(TelemetryConfig::new("test"));
+    drop(telemetry.spans().start("forgotten").root().attribute("rows", 1));
+    drop(telemetry.spans().start("kept").root().start());
+    let names: Vec<_> = telemetry.span_queue().drain(10).into_iter().map(|span| span.name.to_string()).collect();
+    assert_eq!((names, telemetry.span_queue().received()), (vec!["kept".to_owned()], 1));
 }
