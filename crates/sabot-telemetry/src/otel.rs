@@ -1,4 +1,4 @@
-//! OpenTelemetry's tracing API over [`Spans`]: what other libraries record with it lands in the same queue.
+//! OpenTelemetry's tracing API over [`Spans`](crate::Spans): what other libraries record with it lands in the same queue.
 //!
 //! The API's traits are implemented directly, without its SDK. Invariants: whether a span is recorded is decided from its
 //! parent and its name before anything given to it is looked at; every span has a context of its own, also one that is
