@@ -16,8 +16,8 @@ use std::hint::black_box;
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::{Span, SpanBuilder as OtelSpanBuilder, Tracer, TracerProvider};
 use sabot_telemetry::{
-    OtelKeyValue, OtelTracer, OtelTracerProvider, SpanBuilder, Spans, TelemetryConfig, TelemetryProviders,
-    TraceContext, init_telemetry, install_tracer_provider, otel_global, trace_operation,
+    OtelKeyValue, OtelTracer, OtelTracerProvider, SpanBuilder, Spans, TelemetryConfig, TelemetryError,
+    TelemetryProviders, TraceContext, init_telemetry, install_tracer_provider, otel_global, trace_operation,
 };
 
 /// Spans between two times the queue is drained.
@@ -124,7 +124,7 @@ fn measured(mode: &Mode, harness: &Harness) {
     }
 }
 
-fn main() {
+fn main() -> Result<(), TelemetryError> {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let name = arguments.next().unwrap_or_default();
     let spans: usize = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(10_000);
@@ -133,7 +133,7 @@ fn main() {
         eprintln!("no mode \"{name}\"; one of {:?}", MODES.iter().map(|mode| mode.name).collect::<Vec<_>>());
     }
     for mode in chosen {
-        let telemetry = init_telemetry(TelemetryConfig::new("bench").with_sample_rate(mode.sample_rate));
+        let telemetry = init_telemetry(TelemetryConfig::new("bench").with_sample_rate(mode.sample_rate))?;
         let provider = OtelTracerProvider::new(telemetry.spans());
         install_tracer_provider(provider.clone());
         let (tracer, global) = (provider.tracer("bench"), otel_global::tracer("bench"));
@@ -144,4 +144,5 @@ fn main() {
             drop(harness.telemetry.span_queue().drain(usize::MAX));
         }
     }
+    Ok(())
 }

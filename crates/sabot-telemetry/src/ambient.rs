@@ -11,7 +11,7 @@
 //!     install_tracer_provider, record_exception,
 //! };
 //!
-//! let telemetry = init_telemetry(TelemetryConfig::new("checkout"));
+//! let telemetry = init_telemetry(TelemetryConfig::new("checkout"))?;
 //! install_tracer_provider(OtelTracerProvider::new(telemetry.spans()));
 //!
 //! let request = SpanBuilder::new("POST /orders").with_kind(SpanKind::Server).with_attribute("items", 3).start();
@@ -23,6 +23,7 @@
 //!
 //! let spans = telemetry.span_queue().drain(10);
 //! assert_eq!(spans[0].parent_span_id, Some(spans[1].span_id));
+//! # Ok::<(), sabot_telemetry::TelemetryError>(())
 //! ```
 
 use std::error::Error;
@@ -66,10 +67,11 @@ pub fn context_with_span<S: Span + Send + Sync + 'static>(span: S) -> Context {
 /// ```
 /// use sabot_telemetry::{TelemetryConfig, context_with_trace, current_trace, init_telemetry};
 ///
-/// let telemetry = init_telemetry(TelemetryConfig::new("checkout"));
+/// let telemetry = init_telemetry(TelemetryConfig::new("checkout"))?;
 /// let batch = telemetry.spans().start("process_batch").root().start();
 /// let _attached = context_with_trace(batch.context()).attach();
 /// assert_eq!(current_trace(), batch.trace());
+/// # Ok::<(), sabot_telemetry::TelemetryError>(())
 /// ```
 #[must_use]
 pub fn context_with_trace(trace: TraceContext) -> Context {

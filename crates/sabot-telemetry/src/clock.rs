@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "spans and exemplars carry wall-clock times")]
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -38,4 +38,9 @@ pub(crate) fn unix_nanos(moment: SystemTime) -> u64 {
         // Not by way of 128 bits: this is asked twice per span.
         since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
     })
+}
+
+/// The instant an HTTP header names, since the Unix epoch.
+pub(crate) fn http_date(text: &str) -> Option<Duration> {
+    httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }

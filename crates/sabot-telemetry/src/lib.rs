@@ -20,7 +20,8 @@
 //! ```
 //! use sabot_telemetry::{MetricDesc, MetricKind, TelemetryConfig, init_telemetry};
 //!
-//! let telemetry = init_telemetry(TelemetryConfig::new("checkout").with_service_version("1.4.0"));
+//! # fn main() -> Result<(), sabot_telemetry::TelemetryError> {
+//! let telemetry = init_telemetry(TelemetryConfig::new("checkout").with_service_version("1.4.0"))?;
 //! let batch_seconds = MetricDesc::new("batch_duration_seconds", MetricKind::Histogram, "Time to process one batch.")
 //!     .with_unit("seconds")
 //!     .with_labels(["agent"]);
@@ -38,7 +39,9 @@
 //! let spans = telemetry.span_queue().drain(100);
 //! assert_eq!(spans.iter().map(|span| span.name.as_ref()).collect::<Vec<_>>(), ["window_fire", "process_batch"]);
 //! assert!(telemetry.registry().prometheus_text().contains("batch_duration_seconds_count{agent=\"totals\"} 1\n"));
-//! telemetry.shutdown();
+//! telemetry.close();
+//! # Ok(())
+//! # }
 //! ```
 
 mod ambient;
@@ -46,7 +49,9 @@ mod clock;
 mod config;
 mod context;
 mod correlation;
+mod export;
 mod logging;
+mod logs;
 #[cfg(feature = "macros")]
 mod macros;
 mod metrics;
@@ -56,6 +61,7 @@ mod propagation;
 mod providers;
 mod queue;
 mod record;
+mod resource;
 mod spans;
 mod sync;
 mod text;
@@ -64,12 +70,18 @@ pub use ambient::{
     FutureExt, Operation, OtelContext, OtelKeyValue, SpanBuilder, SpanHandle, context_with_span, context_with_trace,
     current_span, current_trace, install_tracer_provider, otel_global, record_exception, trace_operation,
 };
-pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
+pub use config::{
+    BatchConfiguration, Compression, ConfigError, DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY,
+    ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, LogsConfig, MetricsConfig, OtlpProtocol,
+    Signal, Target, TargetKind, TelemetryConfig, Temporality, TraceConfig,
+};
 pub use context::TraceContext;
 pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
+pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
 pub use logging::{LoggingError, init_logging};
+pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use metrics::{
     COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, MetricDesc, MetricKind,
     MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
@@ -81,7 +93,7 @@ pub use propagation::{
     BaggageItem, W3cPropagator, extract_from_headers, get_baggage, get_trace_context_headers, inject_into_headers,
     install_propagator, propagate_context, with_baggage,
 };
-pub use providers::{TelemetryProviders, init_telemetry};
+pub use providers::{TelemetryError, TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,

@@ -10,7 +10,7 @@
 //! use opentelemetry::trace::{Span, Tracer, TracerProvider};
 //! use sabot_telemetry::{OtelKeyValue, OtelTracerProvider, TelemetryConfig, init_telemetry};
 //!
-//! let telemetry = init_telemetry(TelemetryConfig::new("checkout"));
+//! let telemetry = init_telemetry(TelemetryConfig::new("checkout"))?;
 //! let tracer = OtelTracerProvider::new(telemetry.spans()).tracer("payments");
 //! let mut span = tracer.start("charge");
 //! span.set_attribute(OtelKeyValue::new("currency", "EUR"));
@@ -19,6 +19,7 @@
 //! let record = telemetry.span_queue().drain(1).remove(0);
 //! assert_eq!(record.scope.map(|scope| scope.name.to_string()).as_deref(), Some("payments"));
 //! assert_eq!(record.attributes, [("currency".into(), "EUR".into())]);
+//! # Ok::<(), sabot_telemetry::TelemetryError>(())
 //! ```
 
 mod convert;

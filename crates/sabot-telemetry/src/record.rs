@@ -103,7 +103,7 @@ pub enum AttributeValue {
     /// True or false.
     Bool(bool),
     /// Values in order.
-    List(Vec<Self>),
+    List(Box<[Self]>),
 }
 
 /// A span's place in a conversation, as in OpenTelemetry.

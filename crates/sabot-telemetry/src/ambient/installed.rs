@@ -27,9 +27,10 @@ thread_local! {
 /// use opentelemetry::trace::{Span, Tracer};
 /// use sabot_telemetry::{OtelTracerProvider, TelemetryConfig, init_telemetry, install_tracer_provider, otel_global};
 ///
-/// let telemetry = init_telemetry(TelemetryConfig::new("checkout"));
+/// let telemetry = init_telemetry(TelemetryConfig::new("checkout"))?;
 /// install_tracer_provider(OtelTracerProvider::new(telemetry.spans()));
 /// assert!(otel_global::tracer("any.library").start("work").span_context().is_sampled());
+/// # Ok::<(), sabot_telemetry::TelemetryError>(())
 /// ```
 pub fn install_tracer_provider(provider: OtelTracerProvider) {
     *lock(&INSTALLED) = Some(provider.unscoped());

@@ -135,7 +135,7 @@ impl From<AttributeValue> for Value {
     }
 }
 
-fn array(values: Vec<AttributeValue>) -> Array {
+fn array(values: Box<[AttributeValue]>) -> Array {
     fn all<T>(values: &[AttributeValue], one: impl Fn(&AttributeValue) -> Option<T>) -> Option<Vec<T>> {
         values.iter().map(one).collect()
     }

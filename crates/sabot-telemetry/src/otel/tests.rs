@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn telemetry() -> TelemetryProviders {
-    init_telemetry(TelemetryConfig::new("test"))
+    init_telemetry(TelemetryConfig::new("test")).expect("telemetry")
 }
 
 fn tracer(telemetry: &TelemetryProviders) -> OtelTracer {
@@ -113,11 +113,11 @@ fn every_kind_of_value_is_kept_and_comes_back() {
         (0.5.into(), 0.5.into()),
         ("static".into(), "static".into()),
         (shared.into(), "shared".into()),
-        (Value::Array(vec![1, 2].into()), AttributeValue::List(vec![1.into(), 2.into()])),
-        (Value::Array(vec![0.5].into()), AttributeValue::List(vec![0.5.into()])),
+        (Value::Array(vec![1, 2].into()), AttributeValue::List(vec![1.into(), 2.into()].into())),
+        (Value::Array(vec![0.5].into()), AttributeValue::List(vec![0.5.into()].into())),
         (
             Value::Array(Array::String(vec![StringValue::from("x")])),
-            AttributeValue::List(vec![AttributeValue::Str("x".into())]),
+            AttributeValue::List(vec![AttributeValue::Str("x".into())].into()),
         ),
     ];
     for (value, expected) in values {
@@ -128,9 +128,9 @@ fn every_kind_of_value_is_kept_and_comes_back() {
             assert_eq!(Value::from(converted), value);
         }
     }
-    let mixed = AttributeValue::List(vec![1.into(), true.into()]);
+    let mixed = AttributeValue::List(vec![1.into(), true.into()].into());
     assert_eq!(Value::from(mixed), Value::Array(Array::String(vec!["1".into(), "true".into()])));
-    let booleans = AttributeValue::List(vec![true.into()]);
+    let booleans = AttributeValue::List(vec![true.into()].into());
     assert_eq!(Value::from(booleans), Value::Array(vec![true].into()));
 }
 
@@ -150,7 +150,7 @@ fn a_remembered_text_is_never_taken_for_another_at_its_address() {
 
 #[test]
 fn an_unsampled_span_has_a_valid_context_of_its_own_and_is_not_recorded() {
-    let unsampled = init_telemetry(TelemetryConfig::new("test").with_sample_rate(0.0));
+    let unsampled = init_telemetry(TelemetryConfig::new("test").with_sample_rate(0.0)).expect("telemetry");
     let root = tracer(&unsampled).start_with_context("root", &Context::new());
     let sampled = telemetry();
     let child = tracer(&sampled).start_with_context("child", &remote(0, &[("vendor", "x")]));

@@ -48,9 +48,10 @@ impl OtelTracerProvider {
     /// ```
     /// use sabot_telemetry::{OtelTracerProvider, TelemetryConfig, init_telemetry};
     ///
-    /// let telemetry = init_telemetry(TelemetryConfig::new("checkout"));
+    /// let telemetry = init_telemetry(TelemetryConfig::new("checkout"))?;
     /// let provider = OtelTracerProvider::new(telemetry.spans()).with_baggage_attributes(["tenant.id", "customer.tier"]);
     /// # drop(provider);
+    /// # Ok::<(), sabot_telemetry::TelemetryError>(())
     /// ```
     #[must_use]
     pub fn with_baggage_attributes<K: Into<Text>>(self, keys: impl IntoIterator<Item = K>) -> Self {
