@@ -1,8 +1,9 @@
 //! Spans without handing them down: below the current context, recorded by the installed provider.
 //!
-//! The own way, [`Spans`](crate::Spans), passes parents explicitly and costs less; this is for code that cannot, and for what other
-//! libraries record with OpenTelemetry's API: both see the same current context. Invariants: without an installed provider
-//! everything here works and records nothing; nothing given to a span is converted unless it is recorded.
+//! The own way, [`Spans`](crate::Spans), passes parents explicitly and costs less; this is for code that cannot, and for
+//! what other libraries record with OpenTelemetry's API: both see the same current context. Invariants: without an
+//! installed provider everything here works and records nothing; nothing given to a span is converted unless it is
+//! recorded.
 //!
 //! ```
 //! use opentelemetry::trace::Span;

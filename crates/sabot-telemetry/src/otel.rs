@@ -1,7 +1,7 @@
 //! OpenTelemetry's tracing API over [`Spans`](crate::Spans): what other libraries record with it lands in the same queue.
 //!
 //! The API's traits are implemented directly, without its SDK. Invariants: whether a span is recorded is decided from its
-//! parent and its name before anything given to it is looked at; every span has a context of its own, also one that is
+//! parent before anything given to it is looked at; what its caller gives is not converted until the queue is drained; every span has a context of its own, also one that is
 //! not recorded; a suppressed context ([`OtelContext::is_telemetry_suppressed`](crate::OtelContext)) records nothing.
 //!
 //! Kept of a link are its ids; its attributes have no place in a [`SpanLink`](crate::SpanLink) and are counted as dropped.

@@ -216,7 +216,8 @@ proptest! {
     fn any_baggage_comes_back_as_it_was_sent(
         members in proptest::collection::btree_map("[a-zA-Z0-9._-]{1,12}", ".{0,40}", 0..20)
     ) {
-        let context = Context::new().with_baggage(members.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+        let items = members.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let context = Context::new().with_baggage(items);
         let headers = written(&context);
         prop_assert_eq!(headers.contains_key("baggage"), !members.is_empty());
         let read = W3cPropagator::new().extract_with_context(&Context::new(), &headers);
@@ -226,15 +227,20 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_can_be_sent_on(parent in ".{0,70}", state in ".{0,80}", baggage in ".{0,200}", id in ".{0,140}") {
-        let headers = [("traceparent", parent.as_str()), ("tracestate", &state), ("baggage", &baggage), ("x-correlation-id", &id)];
+    fn whatever_is_read_can_be_sent_on(
+        parent in ".{0,70}", state in ".{0,80}", baggage in ".{0,200}", id in ".{0,140}"
+    ) {
+        let (parent, state, baggage, id) = (&*parent, &*state, &*baggage, &*id);
+        let headers = [("traceparent", parent), ("tracestate", state), ("baggage", baggage), ("x-correlation-id", id)];
         for (name, value) in written(&read(&headers)) {
             prop_assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}: {:?}", name, value);
         }
     }
 
     #[test]
-    fn any_valid_state_comes_back(members in proptest::collection::btree_map("[a-z0-9][a-z0-9_*/@-]{0,10}", "[!-+\\--<>-~]{1,20}", 1..32)) {
+    fn any_valid_state_comes_back(
+        members in proptest::collection::btree_map("[a-z0-9][a-z0-9_*/@-]{0,10}", "[!-+\\--<>-~]{1,20}", 1..32)
+    ) {
         let header = members.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
         let context = read(&[("traceparent", TRACEPARENT), ("tracestate", &header)]);
         let state = context.span().span_context().trace_state().header();
