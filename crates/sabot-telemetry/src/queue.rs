@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::budget::Budget;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, Unfinished};
 use crate::sync::lock;
 
 /// Ended spans, oldest first. A handle: clones see the same queue, and each span is drained once.
@@ -25,8 +25,8 @@ pub struct SpanQueue {
 #[derive(Debug)]
 struct Shared {
     // Boxed, so that an idle queue of the default capacity holds 1 MiB instead of 16.
-    sender: SyncSender<Box<SpanRecord>>,
-    receiver: Mutex<Receiver<Box<SpanRecord>>>,
+    sender: SyncSender<Box<Unfinished>>,
+    receiver: Mutex<Receiver<Box<Unfinished>>>,
     received: AtomicU64,
     dropped: AtomicU64,
     budget: Budget,
@@ -66,8 +66,8 @@ impl SpanQueue {
 
     /// Takes up to `max` spans without waiting.
     pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
-        let receiver = lock(&self.shared.receiver);
-        receiver.try_iter().take(max).map(|span| *span).collect()
+        let spans: Vec<_> = lock(&self.shared.receiver).try_iter().take(max).collect();
+        spans.into_iter().map(|span| span.finish()).collect()
     }
 
     /// Waits until an eighth of the capacity has come in, the queue is closed, or `timeout` has passed; then it is time
@@ -125,7 +125,7 @@ impl SpanQueue {
         self.signal(|signal| signal.closed = true);
     }
 
-    pub(crate) fn push(&self, span: Box<SpanRecord>) {
+    pub(crate) fn push(&self, span: Box<Unfinished>) {
         if !self.is_open() {
             return;
         }

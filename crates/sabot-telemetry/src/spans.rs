@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::context::{SAMPLED, TraceContext};
 use crate::queue::SpanQueue;
-use crate::record::{Dropped, Resource, SpanRecord};
+use crate::record::{Dropped, Resource, SpanRecord, Unfinished};
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
@@ -20,7 +20,10 @@ pub use active::ActiveSpan;
 pub use draft::SpanDraft;
 
 use active::Recording;
-use ids::{new_span_id, new_trace_id};
+pub(crate) use active::causes;
+pub(crate) use ids::{new_span_id, new_unique_id};
+
+use ids::new_trace_id;
 
 /// Starts spans. A handle: cheap to clone and to send.
 #[derive(Clone, Debug)]
@@ -65,7 +68,13 @@ impl Spans {
         }
     }
 
+    /// Whether this handle decides anything: not where tracing is disabled.
+    pub(crate) const fn is_enabled(&self) -> bool {
+        !matches!(self.mode, Mode::Disabled)
+    }
+
     /// Names a span; its parentage has to be given next.
+    #[inline]
     pub fn start(&self, name: impl Into<Text>) -> SpanStart<'_> {
         SpanStart { spans: self, name: name.into(), routine: false }
     }
@@ -89,42 +98,61 @@ impl SpanStart<'_> {
     }
 
     /// Below `parent`, recorded if and only if the parent is sampled. Without a valid parent it is a root.
+    #[inline]
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
-        let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
+        let Some(parent) = parent.into() else { return self.root() };
+        if !parent.is_valid() {
             return self.root();
-        };
+        }
         match &self.spans.mode {
-            Mode::Recording(recorder) if parent.is_sampled() => {
-                if self.routine && !recorder.queue.admits_routine(true) {
-                    return SpanDraft::unrecorded(parent.unsampled());
-                }
-                SpanDraft::below(recorder, parent, self.name)
-            }
+            Mode::Recording(recorder) if parent.is_sampled() => recorder.child(parent, self.name, self.routine),
             Mode::Recording(_) | Mode::Disabled => SpanDraft::unrecorded(parent),
             Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
         }
     }
 
     /// The first span of a new trace, recorded if the sample rate says so for its trace id.
+    #[inline]
     pub fn root(self) -> SpanDraft {
-        let trace_id = match &self.spans.mode {
+        let recorder = match &self.spans.mode {
             Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
-            Mode::Suppressed => new_trace_id(),
-            Mode::Recording(recorder) => {
-                let trace_id = new_trace_id();
-                let sampled = recorder.sampler.samples(trace_id) && recorder.queue.is_open();
-                if sampled && (!self.routine || recorder.queue.admits_routine(false)) {
-                    let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                    return SpanDraft::recorded(recorder.record(context, None, self.name));
-                }
-                trace_id
-            }
+            Mode::Suppressed => None,
+            Mode::Recording(recorder) => Some(recorder),
         };
-        SpanDraft::unrecorded(TraceContext { trace_id, span_id: new_span_id(), flags: 0 })
+        let trace_id = new_trace_id();
+        if let Some(recorder) = recorder
+            && recorder.sampler.samples(trace_id)
+            && recorder.takes_root(self.routine)
+        {
+            return recorder.root(trace_id, self.name);
+        }
+        // Half of the trace's id is as good an id as another draw for the only span that will ever have it.
+        let [span_id, ..] = *trace_id.as_chunks().0 else { return SpanDraft::unrecorded(TraceContext::default()) };
+        SpanDraft::unrecorded(TraceContext { trace_id, span_id, flags: 0 })
     }
 }
 
 impl Recorder {
+    /// Whether there is somebody to take the first span of a sampled trace, and room for it.
+    fn takes_root(&self, routine: bool) -> bool {
+        self.queue.is_open() && (!routine || self.queue.admits_routine(false))
+    }
+
+    /// Apart from where it is decided, so that the decision is small enough to become part of its caller.
+    #[inline(never)]
+    fn root(self: &Arc<Self>, trace_id: [u8; 16], name: Text) -> SpanDraft {
+        let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
+        SpanDraft::recorded(context, self.record(context, None, name))
+    }
+
+    #[inline(never)]
+    fn child(self: &Arc<Self>, parent: TraceContext, name: Text, routine: bool) -> SpanDraft {
+        if routine && !self.queue.admits_routine(true) {
+            return SpanDraft::unrecorded(parent.unsampled());
+        }
+        SpanDraft::below(self, parent, name)
+    }
+
     fn record(self: &Arc<Self>, context: TraceContext, parent_span_id: Option<[u8; 8]>, name: Text) -> Recording {
         self.queue.expect_one();
         let record = SpanRecord {
@@ -144,7 +172,7 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { context, record: Box::new(record), recorder: Arc::clone(self) }
+        Recording { record: Box::new(Unfinished::new(record)), recorder: Arc::clone(self) }
     }
 }
 
@@ -171,6 +199,7 @@ impl RatioSampler {
         Self { threshold: RANDOMNESS - (rate * RANDOMNESS as f64) as u64 }
     }
 
+    #[inline]
     fn samples(self, trace_id: [u8; 16]) -> bool {
         let [.., last_8] = trace_id.as_chunks::<8>().0 else { return false };
         u64::from_be_bytes(*last_8) & (RANDOMNESS - 1) >= self.threshold

@@ -8,7 +8,7 @@ use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
-use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus};
+use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus, Unfinished};
 
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
@@ -21,18 +21,14 @@ pub struct ActiveSpan {
 /// What there is of a recorded span so far, and where it goes at its end.
 #[derive(Debug)]
 pub(super) struct Recording {
-    pub(super) context: TraceContext,
-    pub(super) record: Box<SpanRecord>,
+    pub(super) record: Box<Unfinished>,
     pub(super) recorder: Arc<Recorder>,
 }
 
 impl ActiveSpan {
-    pub(super) const fn unrecorded(context: TraceContext) -> Self {
-        Self { context, recording: None }
-    }
-
-    pub(super) const fn recorded(recording: Recording) -> Self {
-        Self { context: recording.context, recording: Some(recording) }
+    #[inline]
+    pub(super) const fn new(context: TraceContext, recording: Option<Recording>) -> Self {
+        Self { context, recording }
     }
 
     /// What to send along so that others can hang their spans below this one. Empty when tracing is disabled and there
@@ -61,13 +57,15 @@ impl ActiveSpan {
     }
 
     /// Adds an attribute. Keys are not deduplicated: set each once.
+    #[inline]
     pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<AttributeValue>) {
         self.set_attribute_with(key, || value);
     }
 
     /// Adds an attribute whose value takes work: computed only if the span is recorded.
+    #[inline]
     pub fn set_attribute_with<V: Into<AttributeValue>>(&mut self, key: impl Into<Text>, value: impl FnOnce() -> V) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
+        if let Some(record) = self.record_mut() {
             record.add_attribute(key.into(), value().into());
         }
     }
@@ -78,7 +76,7 @@ impl ActiveSpan {
         name: impl Into<Text>,
         attributes: impl IntoIterator<Item = (K, AttributeValue)>,
     ) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
+        if let Some(record) = self.record_mut() {
             let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value)).collect();
             record.add_event(SpanEvent { name: name.into(), at_unix_nano: unix_nanos_now(), attributes });
         }
@@ -96,31 +94,68 @@ impl ActiveSpan {
             ("exception.type".into(), error_type.clone().into()),
             ("exception.message".into(), message.clone().into()),
         ];
-        if let Some(chain) = causes(error) {
+        if let Some(chain) = causes(&message, error.source()) {
             exception.push(("exception.stacktrace".into(), chain.into()));
         }
         self.add_event("exception", exception);
         self.set_attribute("error.type", error_type);
-        if let Some(Recording { record, .. }) = &mut self.recording {
-            record.status = SpanStatus::Error(message.into());
+        self.set_status(SpanStatus::Error(message.into()));
+    }
+
+    /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
+    /// [`Unset`](SpanStatus::Unset) takes nothing back.
+    pub fn set_status(&mut self, status: SpanStatus) {
+        if let Some(unfinished) = self.unfinished_mut() {
+            unfinished.bare().set_status(status);
         }
     }
-}
 
-impl Drop for ActiveSpan {
-    fn drop(&mut self) {
-        if let Some(Recording { mut record, recorder, .. }) = self.recording.take() {
-            record.end_unix_nano = unix_nanos_now();
+    /// What there is of the span, if it is recorded and has not ended.
+    #[inline]
+    pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
+        self.unfinished_mut().map(Unfinished::record)
+    }
+
+    /// The same, with attributes where they happen to be.
+    #[inline]
+    pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
+        self.recording.as_mut().map(|recording| recording.record.as_mut())
+    }
+
+    pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
+        self.context.span_id = span_id;
+    }
+
+    #[inline(never)]
+    fn end_now(&mut self) {
+        self.end_at(unix_nanos_now());
+    }
+
+    /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
+    pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
+        if let Some(Recording { mut record, recorder }) = self.recording.take()
+            && record.bare().start_unix_nano != 0
+        {
+            record.bare().end_unix_nano = end_unix_nano;
             recorder.queue.push(record);
         }
     }
 }
 
-/// The error and what caused it, one per line; `None` for an error without a cause.
-fn causes(error: &dyn Error) -> Option<String> {
-    let mut next = error.source();
+impl Drop for ActiveSpan {
+    #[inline]
+    fn drop(&mut self) {
+        if self.recording.is_some() {
+            self.end_now();
+        }
+    }
+}
+
+/// An error and what caused it, one per line; `None` for an error without a cause.
+pub(crate) fn causes(message: &str, cause: Option<&dyn Error>) -> Option<String> {
+    let mut next = cause;
     next?;
-    let mut chain = error.to_string();
+    let mut chain = message.to_owned();
     while let Some(cause) = next {
         // Fails only if the cause's own Display does, and then there is no more to tell.
         write!(chain, "\ncaused by: {cause}").ok()?;
