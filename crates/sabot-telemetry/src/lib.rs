@@ -40,10 +40,13 @@ mod clock;
 mod config;
 mod context;
 mod logging;
+mod meter;
 mod metrics;
+mod names;
 mod providers;
 mod queue;
 mod record;
+mod recorder;
 mod spans;
 mod sync;
 mod text;
@@ -51,15 +54,19 @@ mod text;
 pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
 pub use context::TraceContext;
 pub use logging::{LoggingError, init_logging};
+pub use meter::RegistryMeterProvider;
 pub use metrics::{
-    COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, MetricDesc, MetricKind,
-    MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
-    quantile,
+    COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, InstrumentDesc,
+    InstrumentKind, LabelList, LabelValue, MetricAttribute, MetricDesc, MetricKind, MetricSample,
+    OPENMETRICS_CONTENT_TYPE, OTEL_BUCKETS, OVERFLOW_ATTRIBUTE, OVERFLOW_LABEL_VALUE, Origin, PROMETHEUS_CONTENT_TYPE,
+    Registry, SECONDS_BUCKETS, quantile,
 };
+pub use names::{metric_attributes, metric_names};
 pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
+pub use recorder::MetricsRecorder;
 pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
 pub use text::Text;
