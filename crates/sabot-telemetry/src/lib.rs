@@ -36,6 +36,7 @@
 //! telemetry.shutdown();
 //! ```
 
+mod business;
 mod clock;
 mod config;
 mod context;
@@ -43,6 +44,8 @@ mod logging;
 mod meter;
 mod metrics;
 mod names;
+#[cfg(feature = "prometheus-server")]
+mod prometheus_server;
 mod providers;
 mod queue;
 mod record;
@@ -51,6 +54,7 @@ mod spans;
 mod sync;
 mod text;
 
+pub use business::{BusinessMetrics, BusinessRecorder, DEFAULT_TOP_TENANTS, UserIdKey, UserIdKeyError, enhanced_span};
 pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
 pub use context::TraceContext;
 pub use logging::{LoggingError, init_logging};
@@ -62,6 +66,8 @@ pub use metrics::{
     Registry, SECONDS_BUCKETS, quantile,
 };
 pub use names::{metric_attributes, metric_names};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus_server::{PrometheusServer, serve_prometheus};
 pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{

@@ -1,4 +1,5 @@
 //! OpenTelemetry's API, as a library uses it.
+#![expect(clippy::float_cmp, reason = "binary fractions add without error")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -51,12 +51,12 @@ pub(super) enum Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let (names, values, pairs): (&[Cow<'static, str>], &[String], &[(String, String)]) = match self {
-            Self::Bound(names, values) => (names, values, &[]),
-            Self::Open(pairs) => (&[], &[], pairs),
+        let (bound, open) = match self {
+            Self::Bound(names, values) => (Some(names.iter().zip(values)), None),
+            Self::Open(pairs) => (None, Some(pairs.iter())),
         };
-        let bound = names.iter().zip(values).map(|(name, value)| (name.as_ref(), value.as_str()));
-        bound.chain(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        let bound = bound.into_iter().flatten().map(|(name, value)| (name.as_ref(), value.as_str()));
+        bound.chain(open.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 

@@ -198,7 +198,9 @@ impl Registry {
     pub fn snapshot(&self) -> Vec<MetricSample> {
         self.read(|families| {
             let mut all = Vec::new();
-            families.values().for_each(|family| samples(family, &mut all));
+            for family in families.values() {
+                samples(family, &mut all);
+            }
             all
         })
     }

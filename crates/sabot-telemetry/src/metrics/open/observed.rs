@@ -66,12 +66,11 @@ impl Round<'_> {
         let attributes = kept(kept_as_given(&Base::default(), given).iter());
         let is_empty = attributes.is_empty();
         let found = instrument.find_or_add(&mut lock(&instrument.shared.series), attributes, is_empty);
-        match found {
-            Some(series) => series.take_over(value, *id, self.number),
-            None => {
-                instrument.shared.losses.folded.fetch_add(1, Ordering::Relaxed);
-                *lock(&self.above_the_cap).get_or_insert(0.0) += value;
-            }
+        if let Some(series) = found {
+            series.take_over(value, *id, self.number);
+        } else {
+            instrument.shared.losses.folded.fetch_add(1, Ordering::Relaxed);
+            *lock(&self.above_the_cap).get_or_insert(0.0) += value;
         }
     }
 }
