@@ -9,6 +9,8 @@
 //! 4. Ended spans land in the bounded [`SpanQueue`]; full means dropped and counted, never waiting.
 //! 5. [`Registry`] hands out pre-bound [`Counter`], [`Gauge`] and [`Histogram`] handles, and is read as Prometheus text,
 //!    as `OpenMetrics` with exemplars, or as a [snapshot](Registry::snapshot).
+//! 6. Into the same registry record [`MetricsRecorder`], by name and with any attributes, [`RegistryMeterProvider`], for
+//!    code written against OpenTelemetry's API, and [`BusinessRecorder`], what work is worth and to whom.
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!

@@ -44,9 +44,6 @@ impl Number for f64 {
     }
 }
 
-/// No attributes but those of the measurement.
-static NONE: Base = Base::none();
-
 macro_rules! instrument {
     ($(#[$doc:meta])* $name:ident, |$value:ident, $series:ident| $record:expr) => {
         $(#[$doc])*
@@ -54,19 +51,21 @@ macro_rules! instrument {
         pub(super) struct $name {
             registry: Registry,
             instrument: Option<Arc<Instrument>>,
+            /// Nothing: there are no attributes but those of the measurement.
+            base: Base,
         }
 
         impl $name {
             /// Without an instrument, what is measured is only counted as refused.
             pub(super) fn new(registry: &Registry, instrument: Option<Arc<Instrument>>) -> Self {
-                Self { registry: registry.clone(), instrument }
+                Self { registry: registry.clone(), instrument, base: Base::default() }
             }
         }
 
         impl<N: Number> SyncInstrument<N> for $name {
             fn measure(&self, $value: N, attributes: &[KeyValue]) {
                 match &self.instrument {
-                    Some(instrument) => instrument.with_series(&NONE, attributes, |$series| $record),
+                    Some(instrument) => instrument.with_series(&self.base, attributes, |$series| $record),
                     None => self.registry.refuse(),
                 }
             }
@@ -74,7 +73,7 @@ macro_rules! instrument {
             fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<N> + Send + Sync> {
                 match &self.instrument {
                     Some(instrument) => Box::new(Bound {
-                        series: instrument.bind(&NONE, attributes),
+                        series: instrument.bind(&self.base, attributes),
                         record: |$series: &OpenSeries, $value: N| $record,
                     }),
                     None => Box::new(Refused { registry: self.registry.clone() }),

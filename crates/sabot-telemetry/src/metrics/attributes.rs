@@ -133,6 +133,12 @@ label_from! {
 }
 
 impl LabelList<'_> {
+    #[cold]
+    fn is(self, kept: &[AttributeValue]) -> bool {
+        let given = self.values();
+        given.len() == kept.len() && given.iter().zip(kept).all(|(given, kept)| LabelValue::from(given).is(kept))
+    }
+
     fn values(self) -> Vec<AttributeValue> {
         match self.0 {
             ListKind::Values(values) => {
@@ -156,6 +162,7 @@ impl LabelList<'_> {
 }
 
 impl LabelValue<'_> {
+    #[inline]
     fn hash(self, hasher: &mut impl Hasher) {
         match self {
             Self::Str(text) => hasher.write(text.as_bytes()),
@@ -167,17 +174,14 @@ impl LabelValue<'_> {
         }
     }
 
+    #[inline]
     fn is(self, kept: &AttributeValue) -> bool {
         match (self, kept) {
-            (Self::Str(given), AttributeValue::Str(kept)) => given == kept.as_str(),
+            (Self::Str(given), AttributeValue::Str(kept)) => is_same_text(given, kept.as_str()),
             (Self::Int(given), AttributeValue::Int(kept)) => given == *kept,
             (Self::Float(given), AttributeValue::Float(kept)) => given.to_bits() == kept.to_bits(),
             (Self::Bool(given), AttributeValue::Bool(kept)) => given == *kept,
-            (Self::List(given), AttributeValue::List(kept)) => {
-                let given = given.values();
-                given.len() == kept.len()
-                    && given.iter().zip(kept).all(|(given, kept)| LabelValue::from(given).is(kept))
-            }
+            (Self::List(given), AttributeValue::List(kept)) => given.is(kept),
             _ => false,
         }
     }
@@ -197,8 +201,9 @@ impl LabelValue<'_> {
 /// A hash that does not depend on the order of the attributes: the sum of one hash each.
 #[inline]
 pub(super) fn hash_of<A: MetricAttribute>(attributes: &[A]) -> u64 {
+    let seed = &*SEED;
     attributes.iter().fold(0, |sum: u64, attribute| {
-        let mut hasher = SEED.build_hasher();
+        let mut hasher = seed.build_hasher();
         hasher.write(attribute.key().as_bytes());
         attribute.value().hash(&mut hasher);
         sum.wrapping_add(hasher.finish())
@@ -215,7 +220,21 @@ pub(crate) fn hash_of_name(name: &str) -> u64 {
 
 #[inline]
 pub(super) fn is_same<A: MetricAttribute>(given: &A, kept: &Attribute) -> bool {
-    given.key() == kept.0.as_str() && given.value().is(&kept.1)
+    is_same_text(given.key(), kept.0.as_str()) && given.value().is(&kept.1)
+}
+
+/// Equality of text, which is short here: two overlapping words are compared without a call.
+#[inline]
+fn is_same_text(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    match left.len() {
+        4..8 => left.first_chunk::<4>() == right.first_chunk() && left.last_chunk::<4>() == right.last_chunk(),
+        8..=16 => left.first_chunk::<8>() == right.first_chunk() && left.last_chunk::<8>() == right.last_chunk(),
+        _ => left == right,
+    }
 }
 
 /// Attributes as they are kept: the last value of a key wins, and those above the limit are left out.

@@ -50,19 +50,25 @@ impl Counter {
 
     /// Adds `count` and remembers the span of `context` as the newest exemplar, unless it is not sampled. [`add`](Self::add)
     /// looks for no span at all, so that it stays a single atomic addition.
-    #[expect(clippy::cast_precision_loss, reason = "an exemplar for people")]
     pub fn add_with_exemplar(&self, count: u64, context: TraceContext) {
-        self.add(count);
         if context.is_valid() && context.is_sampled() {
-            self.total.exemplar.put(Exemplar { value: count as f64, context, at_unix_nano: unix_nanos_now() });
+            self.add_at(count, context, unix_nanos_now());
+        } else {
+            self.add(count);
         }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an exemplar for people")]
+    pub(super) fn add_at(&self, count: u64, context: TraceContext, at_unix_nano: u64) {
+        self.add(count);
+        self.total.exemplar.put(Exemplar { value: count as f64, context, at_unix_nano });
     }
 
     /// Offers the current span as exemplar of an addition that was just made.
     #[inline]
-    pub(super) fn offer_current(&self, amount: f64) {
+    pub(super) fn offer_current(&self, amount: impl FnOnce() -> f64) {
         if let Some(context) = sampled_context() {
-            self.total.exemplar.offer(amount, context);
+            self.total.exemplar.offer(amount(), context);
         }
     }
 

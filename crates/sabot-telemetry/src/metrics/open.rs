@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use super::MetricDesc;
 use super::attributes::{Labels, MAX_ATTRIBUTES, MetricAttribute, hash_of, is_same, kept, labels_of};
@@ -57,7 +57,7 @@ struct Shared {
     /// Series that count towards the cap.
     regular: AtomicUsize,
     is_gone: AtomicBool,
-    series: Mutex<BTreeMap<Labels, Arc<OpenSeries>>>,
+    series: Mutex<BTreeMap<Arc<Labels>, Arc<OpenSeries>>>,
     losses: Arc<Losses>,
 }
 
@@ -68,12 +68,15 @@ pub(crate) struct Instrument {
     scope: Option<Arc<Scope>>,
     known: Trie<Known>,
     known_count: AtomicUsize,
+    /// The series without attributes.
+    plain: OnceLock<Arc<OpenSeries>>,
     overflow: OnceLock<Arc<OpenSeries>>,
 }
 
 /// A set of attributes as it was given.
 #[derive(Debug)]
 struct Known {
+    base: Arc<[Attribute]>,
     given: Box<[Attribute]>,
     /// No key comes twice, so another order is the same set.
     is_distinct: bool,
@@ -81,43 +84,60 @@ struct Known {
 }
 
 /// Attributes that come before those of each observation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Base {
-    attributes: Vec<Attribute>,
+    attributes: Arc<[Attribute]>,
     hash: u64,
 }
 
-impl Base {
-    /// No attributes.
-    pub(crate) const fn none() -> Self {
-        Self { attributes: Vec::new(), hash: 0 }
-    }
+/// One for all, so that two empty bases are seen to be the same.
+static EMPTY: LazyLock<Arc<[Attribute]>> = LazyLock::new(|| Arc::new([]));
 
+impl Default for Base {
+    fn default() -> Self {
+        Self { attributes: Arc::clone(&EMPTY), hash: 0 }
+    }
+}
+
+impl Base {
     /// Adds an attribute, or replaces the one of the same key.
     pub(crate) fn set(&mut self, attribute: Attribute) {
-        if let Some(earlier) = self.attributes.iter_mut().find(|(key, _)| *key == attribute.0) {
+        let mut attributes = self.attributes.to_vec();
+        if let Some(earlier) = attributes.iter_mut().find(|(key, _)| *key == attribute.0) {
             *earlier = attribute;
-        } else if self.attributes.len() < MAX_ATTRIBUTES {
-            self.attributes.push(attribute);
+        } else if attributes.len() < MAX_ATTRIBUTES {
+            attributes.push(attribute);
         }
-        self.hash = hash_of(&self.attributes);
+        self.hash = hash_of(&attributes);
+        self.attributes = attributes.into();
     }
 }
 
 impl Known {
     #[inline]
     fn is<A: MetricAttribute>(&self, base: &Base, given: &[A]) -> bool {
-        if self.given.len() != base.attributes.len() + given.len() {
+        // The base is kept alive here, so the same address is the same base.
+        let is_as_given = Arc::ptr_eq(&self.base, &base.attributes)
+            && self.given.len() == given.len()
+            && self.given.iter().zip(given).all(|(kept, given)| is_same(given, kept));
+        is_as_given || self.is_otherwise(base, given)
+    }
+
+    /// Whether it is the same set in another order, or from another base.
+    #[inline(never)]
+    fn is_otherwise<A: MetricAttribute>(&self, base: &Base, given: &[A]) -> bool {
+        if self.base.len() + self.given.len() != base.attributes.len() + given.len() {
             return false;
-        }
-        let (first, rest) = self.given.split_at_checked(base.attributes.len()).unwrap_or_default();
-        if rest.iter().zip(given).all(|(kept, given)| is_same(given, kept)) && first == base.attributes.as_slice() {
-            return true;
         }
         let is_given = |kept: &Attribute| {
             given.iter().any(|given| is_same(given, kept)) || base.attributes.iter().any(|given| is_same(given, kept))
         };
-        self.is_distinct && self.given.iter().all(is_given)
+        let mut all = self.base.iter().chain(&self.given);
+        if self.is_distinct {
+            return all.all(is_given);
+        }
+        base.attributes.iter().zip(&mut all).all(|(given, kept)| is_same(given, kept))
+            && given.iter().zip(all).all(|(given, kept)| is_same(given, kept))
     }
 }
 
@@ -164,6 +184,7 @@ impl OpenFamily {
             scope: scope.cloned().map(Arc::new),
             known: Trie::default(),
             known_count: AtomicUsize::new(0),
+            plain: OnceLock::new(),
             overflow: OnceLock::new(),
         });
         self.instruments.push(Arc::clone(&instrument));
@@ -180,8 +201,8 @@ impl OpenFamily {
     }
 
     /// All series with their labels, by labels.
-    pub(super) fn series(&self) -> Vec<(Labels, Arc<OpenSeries>)> {
-        lock(&self.shared.series).iter().map(|(labels, series)| (labels.clone(), Arc::clone(series))).collect()
+    pub(super) fn series(&self) -> Vec<(Arc<Labels>, Arc<OpenSeries>)> {
+        lock(&self.shared.series).iter().map(|(labels, series)| (Arc::clone(labels), Arc::clone(series))).collect()
     }
 }
 
@@ -202,6 +223,9 @@ impl Instrument {
     #[inline]
     pub(crate) fn with_series<A: MetricAttribute>(&self, base: &Base, given: &[A], record: impl FnOnce(&OpenSeries)) {
         let given = given.get(..MAX_ATTRIBUTES).unwrap_or(given);
+        if given.is_empty() && base.attributes.is_empty() {
+            return record(self.plain());
+        }
         let hash = base.hash.wrapping_add(hash_of(given));
         match self.known.find(hash, |known| known.is(base, given)) {
             Some(known) => record(&known.series),
@@ -212,6 +236,9 @@ impl Instrument {
     /// The series of these attributes, for somebody who will keep it.
     pub(crate) fn bind<A: MetricAttribute>(&self, base: &Base, given: &[A]) -> Arc<OpenSeries> {
         let given = given.get(..MAX_ATTRIBUTES).unwrap_or(given);
+        if given.is_empty() && base.attributes.is_empty() {
+            return Arc::clone(self.plain());
+        }
         let hash = base.hash.wrapping_add(hash_of(given));
         match self.known.find(hash, |known| known.is(base, given)) {
             Some(known) => Arc::clone(&known.series),
@@ -219,25 +246,35 @@ impl Instrument {
         }
     }
 
+    /// The series without attributes, of which there is one, never in the way of others.
+    #[inline]
+    fn plain(&self) -> &Arc<OpenSeries> {
+        self.plain.get_or_init(|| {
+            let mut series = lock(&self.shared.series);
+            let found = series.entry(self.labels(&[]).into()).or_insert_with(|| self.new_series(Vec::new()));
+            Arc::clone(found)
+        })
+    }
+
     /// The series of a set of attributes that was not seen before.
     #[cold]
     fn meet<A: MetricAttribute>(&self, hash: u64, base: &Base, given: &[A]) -> Arc<OpenSeries> {
         let has_room = self.known_count.load(Ordering::Relaxed) <= 2 * self.shared.cap;
-        let is_empty = base.attributes.is_empty() && given.is_empty();
-        // Spellings are bounded too. A metric without attributes has a single series, which is never in the way.
-        if !is_empty && (self.shared.is_full() || !has_room) {
+        // Spellings are bounded too.
+        if self.shared.is_full() || !has_room {
             return self.fold();
         }
-        let mut exact = kept_as_given(base, given);
+        let exact = kept_as_given(base, given);
         let attributes = kept(exact.iter());
         let is_distinct = attributes.len() == exact.len();
         let mut series = lock(&self.shared.series);
-        let Some(found) = self.find_or_add(&mut series, attributes, is_empty) else {
+        let Some(found) = self.find_or_add(&mut series, attributes) else {
             drop(series);
             return self.fold();
         };
-        exact.shrink_to_fit();
-        let known = Known { given: exact.into(), is_distinct, series: Arc::clone(&found) };
+        let given_only = exact.into_iter().skip(base.attributes.len()).collect();
+        let base_only = Arc::clone(&base.attributes);
+        let known = Known { base: base_only, given: given_only, is_distinct, series: Arc::clone(&found) };
         // What was cut would not be recognised. Somebody else may have been here in between.
         if known.is(base, given) && self.known.find(hash, |known| known.is(base, given)).is_none() {
             self.known.insert(hash, known);
@@ -249,22 +286,22 @@ impl Instrument {
     /// The series with the labels of these attributes; none if there is no room for another.
     fn find_or_add(
         &self,
-        series: &mut BTreeMap<Labels, Arc<OpenSeries>>,
+        series: &mut BTreeMap<Arc<Labels>, Arc<OpenSeries>>,
         attributes: Vec<Attribute>,
-        is_free: bool,
     ) -> Option<Arc<OpenSeries>> {
         let labels = self.labels(&attributes);
         if let Some(found) = series.get(&labels) {
             return Some(Arc::clone(found));
         }
-        if !is_free {
+        // The series without attributes is not counted.
+        if !attributes.is_empty() {
             if self.shared.is_full() {
                 return None;
             }
             self.shared.regular.fetch_add(1, Ordering::Relaxed);
         }
         let new = self.new_series(attributes);
-        series.insert(labels, Arc::clone(&new));
+        series.insert(labels.into(), Arc::clone(&new));
         Some(new)
     }
 
@@ -286,7 +323,7 @@ impl Instrument {
             let attributes = vec![(OVERFLOW_ATTRIBUTE.into(), AttributeValue::Bool(true))];
             let labels = self.labels(&attributes);
             let mut series = lock(&self.shared.series);
-            Arc::clone(series.entry(labels).or_insert_with(|| self.new_series(attributes)))
+            Arc::clone(series.entry(labels.into()).or_insert_with(|| self.new_series(attributes)))
         });
         Arc::clone(overflow)
     }

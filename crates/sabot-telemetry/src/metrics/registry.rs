@@ -125,7 +125,8 @@ impl Registry {
     /// Stops exporting the series of a metric whose label values `keep` refuses, for things that no longer exist; how
     /// many went. The values come in the order of the metric's labels.
     ///
-    /// A handle that something still holds is not bound again by itself: refuse only what nobody writes any more.
+    /// A handle that something still holds is not bound again by itself: refuse only what nobody writes any more. Metrics
+    /// with open attributes keep their series.
     pub fn retain(&self, metric: &str, keep: impl Fn(&[String]) -> bool) -> usize {
         let mut families = lock(&self.shared.families);
         let family = families.values_mut().find(|family| family.desc.name == metric);
@@ -148,8 +149,8 @@ impl Registry {
         families.len() < before
     }
 
-    /// Says what a metric with open attributes is before it is first recorded: unit, description, buckets, cap. False if
-    /// it contradicts what is known already, which is warned about.
+    /// Says what a metric with open attributes is before it is first recorded: unit, description, buckets, cap. The first
+    /// description stays. False if this one contradicts it in kind, unit or name, which is warned about.
     pub fn describe(&self, desc: InstrumentDesc) -> bool {
         self.instrument(desc, None).is_some()
     }

@@ -64,8 +64,7 @@ impl Round<'_> {
         }
         let given = given.get(..MAX_ATTRIBUTES).unwrap_or(given);
         let attributes = kept(kept_as_given(&Base::default(), given).iter());
-        let is_empty = attributes.is_empty();
-        let found = instrument.find_or_add(&mut lock(&instrument.shared.series), attributes, is_empty);
+        let found = instrument.find_or_add(&mut lock(&instrument.shared.series), attributes);
         if let Some(series) = found {
             series.take_over(value, *id, self.number);
         } else {

@@ -30,7 +30,7 @@ impl OpenSeries {
     pub(crate) fn add(&self, count: u64) {
         if let Series::Counter(counter) = &self.cells {
             counter.add(count);
-            counter.offer_current(count as f64);
+            counter.offer_current(|| count as f64);
         }
     }
 
@@ -40,7 +40,7 @@ impl OpenSeries {
         match &self.cells {
             Series::Counter(counter) => {
                 if counter.try_add_f64(amount) {
-                    counter.offer_current(amount);
+                    counter.offer_current(|| amount);
                 }
             }
             Series::Gauge(gauge) => gauge.add(amount),

@@ -33,15 +33,15 @@ fn sets_that_read_the_same_are_one_series_however_they_are_written() {
     let events = registry.instrument(counter("events"), None).unwrap();
     let mut base = Base::default();
     base.set(("b".into(), "y".into()));
-    events.with_series(&Base::none(), &[("a", "x"), ("b", "y")], |series| series.add(1));
-    events.with_series(&Base::none(), &[("b", "y"), ("a", "x")], |series| series.add(2));
+    events.with_series(&Base::default(), &[("a", "x"), ("b", "y")], |series| series.add(1));
+    events.with_series(&Base::default(), &[("b", "y"), ("a", "x")], |series| series.add(2));
     events.with_series(&base, &[("a", "x")], |series| series.add(4));
     events.with_series(&base, &[("a", "x"), ("b", "y"), ("a", "x")], |series| series.add(8));
-    events.with_series(&Base::none(), &[("a", "x"), ("b", "y"), ("c", "")], |series| series.add(16));
+    events.with_series(&Base::default(), &[("a", "x"), ("b", "y"), ("c", "")], |series| series.add(16));
     events.with_series(&base, &[("a", "x"), ("b", "other")], |series| series.add(32));
-    events.with_series(&Base::none(), &[("a", 1)], |series| series.add(64));
-    events.with_series(&Base::none(), &[("a", "1")], |series| series.add(128));
-    events.with_series(&Base::none(), &NONE, |series| series.add(256));
+    events.with_series(&Base::default(), &[("a", 1)], |series| series.add(64));
+    events.with_series(&Base::default(), &[("a", "1")], |series| series.add(128));
+    events.with_series(&Base::default(), &NONE, |series| series.add(256));
     expect(&registry, &[("", 256.0), ("a=1", 192.0), ("a=x,b=other", 32.0), ("a=x,b=y", 31.0)]);
 }
 
@@ -51,7 +51,7 @@ fn a_set_with_a_key_twice_is_not_taken_for_another_order() {
     let events = registry.instrument(counter("events"), None).unwrap();
     for (last, amount) in [("2", 1), ("1", 2), ("2", 4)] {
         let first = if last == "1" { "2" } else { "1" };
-        events.with_series(&Base::none(), &[("a", first), ("a", last)], |series| series.add(amount));
+        events.with_series(&Base::default(), &[("a", first), ("a", last)], |series| series.add(amount));
     }
     expect(&registry, &[("a=1", 2.0), ("a=2", 5.0)]);
 }
@@ -60,10 +60,10 @@ fn a_set_with_a_key_twice_is_not_taken_for_another_order() {
 fn above_the_cap_nothing_is_lost() {
     let registry = Registry::with_series_cap(3);
     let events = registry.instrument(counter("events"), None).unwrap();
-    let add = |user: i64, amount| events.with_series(&Base::none(), &[("user", user)], |series| series.add(amount));
+    let add = |user: i64, amount| events.with_series(&Base::default(), &[("user", user)], |series| series.add(amount));
     (0..10).for_each(|user| add(user, 1));
     (0..10).for_each(|user| add(user, 10));
-    events.with_series(&Base::none(), &NONE, |series| series.add(100));
+    events.with_series(&Base::default(), &NONE, |series| series.add(100));
     let overflow = "otel_metric_overflow=true";
     expect(&registry, &[("", 100.0), (overflow, 77.0), ("user=0", 11.0), ("user=1", 11.0), ("user=2", 11.0)]);
     assert_eq!(registry.folded(), 14);
@@ -87,7 +87,7 @@ fn spellings_of_the_same_series_are_bounded_too() {
     let events = registry.instrument(counter("events"), None).unwrap();
     for round in 0..50 {
         // The key comes twice, with another first value each time: one series, many spellings.
-        events.with_series(&Base::none(), &[("a", round), ("a", 7)], |series| series.add(1));
+        events.with_series(&Base::default(), &[("a", round), ("a", 7)], |series| series.add(1));
     }
     assert!(events.known_count.load(Ordering::Relaxed) <= 2 * 4 + 1);
     let total: f64 = values(&registry).iter().map(|(_, value)| value).sum();
@@ -102,7 +102,7 @@ fn threads_that_meet_a_set_at_once_share_its_series() {
         for _ in 0..4 {
             scope.spawn(|| {
                 (0..20_000).for_each(|round| {
-                    events.with_series(&Base::none(), &[("user", round % 150)], |series| series.add(1));
+                    events.with_series(&Base::default(), &[("user", round % 150)], |series| series.add(1));
                 });
             });
         }
@@ -121,7 +121,7 @@ fn libraries_keep_their_series_apart() {
     };
     for scope in [None, Some(scope("a", None)), Some(scope("a", Some("2"))), Some(scope("a", None))] {
         let events = registry.instrument(counter("events"), scope.as_ref()).unwrap();
-        events.with_series(&Base::none(), &[("otel_scope_name", "forged")], |series| series.add(1));
+        events.with_series(&Base::default(), &[("otel_scope_name", "forged")], |series| series.add(1));
     }
     expect(
         &registry,
@@ -154,7 +154,7 @@ fn a_sample_knows_what_it_was_made_by() {
     let desc =
         InstrumentDesc::new("disk.free", InstrumentKind::UpDownCounter).with_unit("By").with_description("Room.");
     let free = registry.instrument(desc, None).unwrap();
-    free.with_series(&Base::none(), &[("disk.id", 7)], |series| series.add_f64(-2.5));
+    free.with_series(&Base::default(), &[("disk.id", 7)], |series| series.add_f64(-2.5));
     let [sample] = &registry.snapshot()[..] else { panic!("one series") };
     assert_eq!(
         (sample.name.as_ref(), sample.kind, sample.unit.as_ref()),
@@ -178,7 +178,7 @@ fn a_histogram_has_bounds_for_its_unit() {
             desc = desc.with_buckets(own.iter().copied());
         }
         let instrument = registry.instrument(desc, None).unwrap();
-        instrument.with_series(&Base::none(), &NONE, |series| series.observe(1.0));
+        instrument.with_series(&Base::default(), &NONE, |series| series.observe(1.0));
         let sample = registry.snapshot().into_iter().find(|sample| sample.name.starts_with(name)).unwrap();
         sample.buckets.iter().map(|bucket| bucket.le).filter(|le| le.is_finite()).collect::<Vec<_>>()
     };
