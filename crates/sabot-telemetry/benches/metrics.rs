@@ -13,7 +13,9 @@ use std::hint::black_box;
 use opentelemetry::metrics::{BoundCounter, Counter as ApiCounter, Histogram as ApiHistogram, MeterProvider};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
-use sabot_telemetry::{Counter, Histogram, MetricDesc, MetricKind, MetricsRecorder, Registry, RegistryMeterProvider};
+use sabot_telemetry::{
+    Counter, Histogram, MetricDesc, MetricKind, MetricsRecorder, Registry, RegistryMeterProvider, TraceContext,
+};
 
 /// One way to observe, by its name on the command line.
 struct Mode {
@@ -24,6 +26,10 @@ struct Mode {
 const MODES: &[Mode] = &[
     Mode { name: "own-counter", observe: |harness| harness.counter.inc() },
     Mode { name: "own-histogram", observe: |harness| harness.histogram.observe(black_box(0.25)) },
+    Mode {
+        name: "own-histogram-explicit",
+        observe: |harness| harness.histogram.observe_with_exemplar(black_box(0.25), black_box(TraceContext::default())),
+    },
     Mode { name: "api-counter-0", observe: |harness| harness.api_counter.add(1, black_box(&[])) },
     Mode { name: "api-counter-3", observe: |harness| harness.api_counter.add(1, black_box(&harness.tags)) },
     Mode { name: "api-counter-3-swapped", observe: |harness| harness.api_counter.add(1, black_box(&harness.swapped)) },

@@ -10,11 +10,12 @@ use foldhash::fast::RandomState;
 use opentelemetry::{Array, KeyValue, Value};
 
 use super::desc::valid_label_name;
+use crate::Text;
 use crate::record::{Attribute, AttributeValue};
 
 /// Most attributes of one series; those after them are left out.
 pub(super) const MAX_ATTRIBUTES: usize = 64;
-/// Most bytes of a label's value; the rest is cut off.
+/// Most bytes of a key and of a value; the rest is cut off.
 const MAX_VALUE_BYTES: usize = 1_024;
 /// Most values of a list.
 const MAX_ITEMS: usize = 64;
@@ -133,44 +134,38 @@ label_from! {
 }
 
 impl LabelList<'_> {
-    #[cold]
+    /// Hands the values to `with`, whatever they are kept in.
+    fn items<R>(self, with: impl FnOnce(&mut dyn Iterator<Item = LabelValue<'_>>) -> R) -> R {
+        match self.0 {
+            ListKind::Values(values) => with(&mut values.iter().map(LabelValue::from)),
+            ListKind::Array(Array::Bool(flags)) => with(&mut flags.iter().map(|flag| LabelValue::Bool(*flag))),
+            ListKind::Array(Array::I64(numbers)) => with(&mut numbers.iter().map(|number| LabelValue::Int(*number))),
+            ListKind::Array(Array::F64(numbers)) => with(&mut numbers.iter().map(|number| LabelValue::Float(*number))),
+            ListKind::Array(Array::String(texts)) => with(&mut texts.iter().map(|text| LabelValue::Str(text.as_str()))),
+            ListKind::Array(_) => with(&mut std::iter::empty()),
+        }
+    }
+
     fn is(self, kept: &[AttributeValue]) -> bool {
-        let given = self.values();
-        given.len() == kept.len() && given.iter().zip(kept).all(|(given, kept)| LabelValue::from(given).is(kept))
+        self.items(|given| {
+            kept.iter().all(|kept| given.next().is_some_and(|given| given.is(kept))) && given.next().is_none()
+        })
     }
 
     fn values(self) -> Vec<AttributeValue> {
-        match self.0 {
-            ListKind::Values(values) => {
-                values.iter().take(MAX_ITEMS).map(|value| LabelValue::from(value).to_value()).collect()
-            }
-            ListKind::Array(Array::Bool(flags)) => {
-                flags.iter().take(MAX_ITEMS).copied().map(AttributeValue::from).collect()
-            }
-            ListKind::Array(Array::I64(numbers)) => {
-                numbers.iter().take(MAX_ITEMS).copied().map(AttributeValue::from).collect()
-            }
-            ListKind::Array(Array::F64(numbers)) => {
-                numbers.iter().take(MAX_ITEMS).copied().map(AttributeValue::from).collect()
-            }
-            ListKind::Array(Array::String(texts)) => {
-                texts.iter().take(MAX_ITEMS).map(|text| LabelValue::Str(text.as_str()).to_value()).collect()
-            }
-            ListKind::Array(_) => Vec::new(),
-        }
+        self.items(|values| values.take(MAX_ITEMS).map(LabelValue::to_value).collect())
     }
 }
 
 impl LabelValue<'_> {
     #[inline]
-    fn hash(self, hasher: &mut impl Hasher) {
+    fn hash<H: Hasher>(self, hasher: &mut H) {
         match self {
             Self::Str(text) => hasher.write(text.as_bytes()),
             Self::Int(number) => hasher.write_u64(number.cast_unsigned()),
             Self::Float(number) => hasher.write_u64(number.to_bits()),
             Self::Bool(flag) => hasher.write_u64(u64::from(flag)),
-            // Rare and costly, so told apart by comparison alone.
-            Self::List(_) => hasher.write_u64(u64::MAX),
+            Self::List(list) => list.items(|values| values.for_each(|value| value.hash(hasher))),
         }
     }
 
@@ -237,6 +232,11 @@ fn is_same_text(left: &str, right: &str) -> bool {
     }
 }
 
+/// A copy of the key; of one that is too long, the start.
+pub(super) fn kept_key(attribute: &impl MetricAttribute) -> Text {
+    start_of(attribute.key()).to_owned().into()
+}
+
 /// Attributes as they are kept: the last value of a key wins, and those above the limit are left out.
 pub(super) fn kept<'a, A: MetricAttribute + 'a>(attributes: impl Iterator<Item = &'a A>) -> Vec<Attribute> {
     let mut kept: Vec<Attribute> = Vec::new();
@@ -245,7 +245,7 @@ pub(super) fn kept<'a, A: MetricAttribute + 'a>(attributes: impl Iterator<Item =
         if let Some((_, earlier)) = kept.iter_mut().find(|(key, _)| key.as_str() == attribute.key()) {
             *earlier = value;
         } else if kept.len() < MAX_ATTRIBUTES {
-            kept.push((attribute.key().to_owned().into(), value));
+            kept.push((kept_key(attribute), value));
         }
     }
     kept

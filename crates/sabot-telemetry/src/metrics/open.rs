@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use super::MetricDesc;
-use super::attributes::{Labels, MAX_ATTRIBUTES, MetricAttribute, hash_of, is_same, kept, labels_of};
+use super::attributes::{Labels, MAX_ATTRIBUTES, MetricAttribute, hash_of, is_same, kept, kept_key, labels_of};
 use super::family::{BindError, Series};
 use super::instrument::{InstrumentDesc, Origin};
 use super::trie::Trie;
@@ -347,7 +347,7 @@ impl Instrument {
 
 /// A copy of the attributes in the order in which they were given.
 fn kept_as_given<A: MetricAttribute>(base: &Base, given: &[A]) -> Vec<Attribute> {
-    let copies = given.iter().map(|given| (given.key().to_owned().into(), given.value().to_value()));
+    let copies = given.iter().map(|given| (kept_key(given), given.value().to_value()));
     base.attributes.iter().cloned().chain(copies).collect()
 }
 

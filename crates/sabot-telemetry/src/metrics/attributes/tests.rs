@@ -72,8 +72,28 @@ fn kinds_of_values_are_told_apart() {
     assert!(is_same(&list, &kept_list) && is_same(&kept_list, &kept_list));
     assert!(!is_same(&KeyValue::new("a", array(&["x", "z"])), &kept_list));
     assert!(!is_same(&KeyValue::new("a", array(&["x"])), &kept_list));
+    assert!(!is_same(&KeyValue::new("a", array(&["x", "y", "z"])), &kept_list));
+    assert_ne!(hash_of(&[KeyValue::new("a", array(&["x", "y"]))]), hash_of(&[KeyValue::new("a", array(&["x", "z"]))]));
     let nan: Attribute = ("a".into(), AttributeValue::Float(f64::NAN));
     assert!(is_same(&("a", f64::NAN), &nan), "or each would be a series of its own");
+}
+
+#[test]
+fn text_of_every_length_is_compared_whole() {
+    for length in 0..26 {
+        let text: String = ('a'..='z').take(length).collect();
+        let text = text.as_str();
+        let kept = (text.to_owned().into(), AttributeValue::from(text.to_owned()));
+        let longer = format!("{text}x");
+        assert!(is_same(&(text, text), &kept));
+        assert!(!is_same(&(longer.as_str(), text), &kept) && !is_same(&(text, longer.as_str()), &kept));
+        for place in 0..length {
+            let mut other = text.to_owned();
+            other.replace_range(place..=place, "X");
+            assert!(!is_same(&(text, other.as_str()), &kept), "{other}");
+            assert!(!is_same(&(other.as_str(), text), &kept), "{other}");
+        }
+    }
 }
 
 #[test]
@@ -83,6 +103,7 @@ fn what_is_kept_is_bounded() {
     let long = KeyValue::new("long", "ä".repeat(MAX_VALUE_BYTES));
     let attributes = kept([long].iter());
     assert_eq!(attributes[0].1, AttributeValue::from("ä".repeat(MAX_VALUE_BYTES / 2)));
+    assert_eq!(kept([("k".repeat(5_000).as_str(), 1)].iter())[0].0.len(), MAX_VALUE_BYTES);
     let list = KeyValue::new("list", Value::Array(Array::I64((0..1_000).collect())));
     let (_, text) = labels(&[list]).remove(0);
     assert!(text.len() <= MAX_VALUE_BYTES && text.starts_with("[0,1,2") && text.ends_with("63]"), "{text}");

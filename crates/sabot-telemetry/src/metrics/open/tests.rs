@@ -95,6 +95,20 @@ fn spellings_of_the_same_series_are_bounded_too() {
 }
 
 #[test]
+fn what_is_too_long_is_counted_where_its_start_is() {
+    let registry = Registry::new();
+    let events = registry.instrument(counter("events"), None).unwrap();
+    for end in ["a", "b"] {
+        let text = format!("{}{end}", "x".repeat(5_000));
+        for _ in 0..2 {
+            events.with_series(&Base::default(), &[("a", text.as_str())], |series| series.add(1));
+        }
+    }
+    assert_eq!(values(&registry).iter().map(|(_, value)| *value).collect::<Vec<_>>(), [4.0]);
+    assert_eq!(events.known_count.load(Ordering::Relaxed), 0, "it is not remembered as it was given");
+}
+
+#[test]
 fn threads_that_meet_a_set_at_once_share_its_series() {
     let registry = Registry::with_series_cap(100);
     let events = registry.instrument(counter("events"), None).unwrap();
