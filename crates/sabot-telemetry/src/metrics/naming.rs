@@ -134,6 +134,7 @@ mod tests {
         check("requests.total", "", Counter, ("requests_total", ""));
         check("total.wait", "s", Counter, ("wait_seconds_total", "seconds"));
         check("a..b--c//d", "", Gauge, ("a_b_c_d", ""));
+        check("used.floor.space", "floor_space", Gauge, ("used_floor_space", "floor_space"));
         check("cost", "USD", Counter, ("cost_USD_total", "USD"));
         check("cost", "k{of all}USD/h", Counter, ("cost_kUSD_per_hour_total", "kUSD_per_hour"));
     }

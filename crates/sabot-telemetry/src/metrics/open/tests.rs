@@ -217,6 +217,17 @@ fn a_forgotten_metric_begins_again() {
 }
 
 #[test]
+fn forgotten_metrics_make_room() {
+    let registry = Registry::new();
+    let recorder = MetricsRecorder::new(&registry);
+    for number in 0..3_000 {
+        recorder.record_counter(&format!("name{number}"), 1);
+        assert!(registry.forget(&format!("name{number}_total")));
+    }
+    assert_eq!(registry.refused(), 0);
+}
+
+#[test]
 fn observed_series_follow_what_is_observed() {
     let registry = Registry::with_series_cap(2);
     let seats = registry.instrument(InstrumentDesc::new("seats", InstrumentKind::Gauge), None).unwrap();
