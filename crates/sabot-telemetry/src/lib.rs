@@ -9,8 +9,9 @@
 //! 4. Ended spans land in the bounded [`SpanQueue`]; full means dropped and counted, never waiting.
 //! 5. [`Registry`] hands out pre-bound [`Counter`], [`Gauge`] and [`Histogram`] handles, and is read as Prometheus text,
 //!    as `OpenMetrics` with exemplars, or as a [snapshot](Registry::snapshot).
-//!
-//! 6. Code that hands no parents down uses what is current: [`install_tracer_provider`] once, then [`SpanBuilder`],
+//! 6. Into the same registry record [`MetricsRecorder`], by name and with any attributes, [`RegistryMeterProvider`], for
+//!    code written against OpenTelemetry's API, and [`BusinessRecorder`], what work is worth and to whom.
+//! 7. Code that hands no parents down uses what is current: [`install_tracer_provider`] once, then [`SpanBuilder`],
 //!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
 //!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
 //!    [baggage](with_baggage) and a [`CorrelationId`].
@@ -45,6 +46,7 @@
 //! ```
 
 mod ambient;
+mod business;
 mod clock;
 mod config;
 mod context;
@@ -54,13 +56,18 @@ mod logging;
 mod logs;
 #[cfg(feature = "macros")]
 mod macros;
+mod meter;
 mod metrics;
+mod names;
 mod otel;
 mod performance;
+#[cfg(feature = "prometheus-server")]
+mod prometheus_server;
 mod propagation;
 mod providers;
 mod queue;
 mod record;
+mod recorder;
 mod resource;
 mod spans;
 mod sync;
@@ -70,6 +77,7 @@ pub use ambient::{
     FutureExt, Operation, OtelContext, OtelKeyValue, SpanBuilder, SpanHandle, context_with_span, context_with_trace,
     current_span, current_trace, install_tracer_provider, otel_global, record_exception, trace_operation,
 };
+pub use business::{BusinessMetrics, BusinessRecorder, DEFAULT_TOP_TENANTS, UserIdKey, UserIdKeyError, enhanced_span};
 pub use config::{
     BatchConfiguration, Compression, ConfigError, DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY,
     ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, LogsConfig, MetricsConfig, OtlpProtocol,
@@ -82,13 +90,18 @@ pub use correlation::{
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
+pub use meter::RegistryMeterProvider;
 pub use metrics::{
-    COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, MetricDesc, MetricKind,
-    MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
-    quantile,
+    COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, InstrumentDesc,
+    InstrumentKind, LabelList, LabelValue, MetricAttribute, MetricDesc, MetricKind, MetricSample,
+    OPENMETRICS_CONTENT_TYPE, OTEL_BUCKETS, OVERFLOW_ATTRIBUTE, OVERFLOW_LABEL_VALUE, Origin, PROMETHEUS_CONTENT_TYPE,
+    Registry, SECONDS_BUCKETS, quantile,
 };
+pub use names::{metric_attributes, metric_names};
 pub use otel::{IntoAttribute, OtelSpan, OtelTracer, OtelTracerProvider};
 pub use performance::{BreachSeverity, PerformanceMetrics};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus_server::{PrometheusServer, serve_prometheus};
 pub use propagation::{
     BaggageItem, W3cPropagator, extract_from_headers, get_baggage, get_trace_context_headers, inject_into_headers,
     install_propagator, propagate_context, with_baggage,
@@ -98,6 +111,7 @@ pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
+pub use recorder::MetricsRecorder;
 #[cfg(feature = "macros")]
 pub use sabot_telemetry_macros::{trace_performance, trace_with_correlation, traced};
 pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};

@@ -25,4 +25,15 @@ impl AtomicF64 {
             }
         }
     }
+
+    /// Keeps the greater of what is there and `value`.
+    pub(super) fn raise_to(&self, value: f64) {
+        let mut current = self.0.load(Ordering::Relaxed);
+        while f64::from_bits(current) < value {
+            match self.0.compare_exchange_weak(current, value.to_bits(), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(changed) => current = changed,
+            }
+        }
+    }
 }

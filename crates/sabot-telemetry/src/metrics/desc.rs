@@ -125,6 +125,11 @@ impl MetricDesc {
     }
 }
 
+/// A label name both formats take, made from any key. Different keys may become the same name.
+pub(super) fn valid_label_name(key: &str) -> String {
+    valid_label(key.to_owned().into(), &mut BTreeSet::new()).into_owned()
+}
+
 fn valid_label(name: Cow<'static, str>, seen: &mut BTreeSet<Cow<'static, str>>) -> Cow<'static, str> {
     let mut name = valid_name(name, "");
     loop {

@@ -1,17 +1,63 @@
 //! All series of one metric, bounded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::instrument::Origin;
+use super::open::OpenFamily;
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind};
+use crate::clock::unix_nanos_now;
 
 /// The value of every label of the series that stands for all series above the cap.
 pub const OVERFLOW_LABEL_VALUE: &str = "__overflow__";
 
-/// A metric and its series by label values.
+/// A metric and its series.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) desc: MetricDesc,
-    pub(super) series: BTreeMap<Vec<String>, Series>,
+    series: Members,
+}
+
+#[derive(Debug)]
+enum Members {
+    /// By the values of the labels in the description.
+    Bound(BTreeMap<Vec<String>, Since>),
+    /// With labels of their own.
+    Open(OpenFamily),
+}
+
+/// A series and when it began.
+#[derive(Debug)]
+struct Since {
+    series: Series,
+    unix_nano: u64,
+}
+
+/// One series as it is read.
+pub(super) struct Entry<'a> {
+    pub(super) labels: Pairs<'a>,
+    pub(super) series: &'a Series,
+    pub(super) since_unix_nano: u64,
+    /// Where it came from, if its attributes are open.
+    pub(super) origin: Option<&'a Origin>,
+}
+
+/// Label names with their values.
+#[derive(Clone, Copy)]
+pub(super) enum Pairs<'a> {
+    Bound(&'a [Cow<'static, str>], &'a [String]),
+    Open(&'a [(String, String)]),
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let (bound, open) = match self {
+            Self::Bound(names, values) => (Some(names.iter().zip(values)), None),
+            Self::Open(pairs) => (None, Some(pairs.iter())),
+        };
+        let bound = bound.into_iter().flatten().map(|(name, value)| (name.as_ref(), value.as_str()));
+        bound.chain(open.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
 }
 
 /// One series, whatever its kind.
@@ -33,6 +79,14 @@ pub(super) enum BindError {
     Conflict { name: String, known: &'static str, known_name: String },
     #[error("metric \"{name}\" would have samples of the same name as metric \"{known_name}\"; give it another name")]
     Clash { name: String, known_name: String },
+    #[error("metric \"{name}\" is a {known} already, and a {asked} was asked for")]
+    OpenKind { name: String, known: &'static str, asked: &'static str },
+    #[error("metric \"{name}\" is measured in \"{known}\" already, and \"{asked}\" was asked for")]
+    Unit { name: String, known: String, asked: String },
+    #[error("metric \"{name}\" is recorded by {most} libraries already, which is the limit")]
+    Scopes { name: String, most: usize },
+    #[error("metric \"{name}\" is one too many: {most} with open attributes are the limit")]
+    Metrics { name: String, most: usize },
 }
 
 impl Series {
@@ -83,44 +137,95 @@ fn is_overflow(values: &[String]) -> bool {
 
 impl Family {
     pub(super) fn new(desc: MetricDesc) -> Self {
-        Self { desc, series: BTreeMap::new() }
+        Self { desc, series: Members::Bound(BTreeMap::new()) }
+    }
+
+    pub(super) fn open(desc: MetricDesc, open: OpenFamily) -> Self {
+        Self { desc, series: Members::Open(open) }
+    }
+
+    /// The series with open attributes, if it is a metric of those.
+    pub(super) fn as_open(&mut self) -> Option<&mut OpenFamily> {
+        match &mut self.series {
+            Members::Open(open) => Some(open),
+            Members::Bound(_) => None,
+        }
     }
 
     /// The description a series comes with has to agree with the one the family was made from.
     pub(super) fn admits(&self, desc: &MetricDesc) -> Result<(), BindError> {
-        if self.desc.name == desc.name && self.desc.kind == desc.kind && self.desc.labels == desc.labels {
+        let is_bound = matches!(self.series, Members::Bound(_));
+        if is_bound && self.desc.name == desc.name && self.desc.kind == desc.kind && self.desc.labels == desc.labels {
             return Ok(());
         }
+        Err(self.conflict(desc.name()))
+    }
+
+    /// Why nothing else of this name fits in here.
+    pub(super) fn conflict(&self, name: &str) -> BindError {
         let (known, known_name) = (self.desc.kind.as_str(), self.desc.name().to_owned());
-        Err(BindError::Conflict { name: desc.name().to_owned(), known, known_name })
+        BindError::Conflict { name: name.to_owned(), known, known_name }
     }
 
     /// The series with these label values, or the overflow series once `cap` others exist. True if it was folded.
     pub(super) fn bind(&mut self, values: &[&str], cap: usize) -> (Series, bool) {
+        let desc = &self.desc;
+        let Members::Bound(all) = &mut self.series else { return (Series::new(desc, desc.kind), false) };
         let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-        if let Some(series) = self.series.get(&key) {
-            return (series.clone(), false);
+        if let Some(known) = all.get(&key) {
+            return (known.series.clone(), false);
         }
         let overflow = vec![OVERFLOW_LABEL_VALUE.to_owned(); values.len()];
-        let regular = self.series.len() - usize::from(self.series.contains_key(&overflow));
+        let regular = all.len() - usize::from(all.contains_key(&overflow));
         // A metric without labels has a single series, which is never in the way.
         let folded = regular >= cap && !values.is_empty();
-        let desc = &self.desc;
-        let series =
-            self.series.entry(if folded { overflow } else { key }).or_insert_with(|| Series::new(desc, desc.kind));
-        (series.clone(), folded)
+        let begin = || Since { series: Series::new(desc, desc.kind), unix_nano: unix_nanos_now() };
+        let bound = all.entry(if folded { overflow } else { key }).or_insert_with(begin);
+        (bound.series.clone(), folded)
     }
 
     /// True if there was such a series.
     pub(super) fn remove(&mut self, values: &[&str]) -> bool {
         let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-        self.series.remove(&key).is_some()
+        match &mut self.series {
+            Members::Bound(all) => all.remove(&key).is_some(),
+            Members::Open(_) => false,
+        }
     }
 
     /// Keeps the series that `keep` wants, and the overflow series, which stands for many; how many went.
     pub(super) fn retain(&mut self, keep: impl Fn(&[String]) -> bool) -> usize {
-        let before = self.series.len();
-        self.series.retain(|values, _| is_overflow(values) || keep(values));
-        before - self.series.len()
+        let Members::Bound(all) = &mut self.series else { return 0 };
+        let before = all.len();
+        all.retain(|values, _| is_overflow(values) || keep(values));
+        before - all.len()
+    }
+
+    /// Handles to its series count for nobody from now on.
+    pub(super) fn retire(&self) {
+        if let Members::Open(open) = &self.series {
+            open.retire();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.series {
+            Members::Bound(all) => all.is_empty(),
+            Members::Open(open) => open.is_empty(),
+        }
+    }
+
+    /// Visits all series by their labels, until `visit` fails.
+    pub(super) fn visit<E>(&self, mut visit: impl FnMut(Entry<'_>) -> Result<(), E>) -> Result<(), E> {
+        match &self.series {
+            Members::Bound(all) => all.iter().try_for_each(|(values, Since { series, unix_nano })| {
+                let labels = Pairs::Bound(&self.desc.labels, values);
+                visit(Entry { labels, series, since_unix_nano: *unix_nano, origin: None })
+            }),
+            Members::Open(open) => open.series().iter().try_for_each(|(labels, open)| {
+                let (series, since_unix_nano) = (&open.cells, open.since_unix_nano);
+                visit(Entry { labels: Pairs::Open(labels), series, since_unix_nano, origin: Some(&open.origin) })
+            }),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! A distribution in fixed buckets, with the newest exemplar of each.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
 
 use super::atomic::AtomicF64;
+use super::current::sampled_context;
+use super::exemplar::{Exemplar, ExemplarSlot};
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
-use crate::sync::lock;
 
 /// A handle to one histogram series; clones observe into the same buckets.
 #[derive(Clone, Debug)]
@@ -25,18 +26,7 @@ struct Cells {
 #[derive(Debug, Default)]
 struct Cell {
     count: AtomicU64,
-    exemplar: Mutex<Option<Exemplar>>,
-}
-
-/// One observation and the span it was made in.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exemplar {
-    /// What was observed.
-    pub value: f64,
-    /// The span it was observed in.
-    pub context: TraceContext,
-    /// When, in nanoseconds since the Unix epoch.
-    pub at_unix_nano: u64,
+    exemplar: ExemplarSlot,
 }
 
 /// How many observations were at most a bound.
@@ -57,9 +47,12 @@ impl Histogram {
         Self { cells: Arc::new(Cells { bounds, buckets, sum: AtomicF64::default() }) }
     }
 
-    /// Counts one observation. NaN and infinities are ignored: they would spoil the sum for good.
+    /// Counts one observation. NaN and infinities are ignored: they would spoil the sum for good. When OpenTelemetry's
+    /// current context has a sampled span, its first observation in a bucket becomes the bucket's exemplar.
     pub fn observe(&self, value: f64) {
-        self.count(value);
+        if let (Some(cell), Some(context)) = (self.count(value), sampled_context()) {
+            cell.exemplar.offer(value, context);
+        }
     }
 
     /// Counts one observation made in the span of `context` and remembers it as the newest exemplar of its bucket.
@@ -74,13 +67,7 @@ impl Histogram {
 
     pub(super) fn observe_at(&self, value: f64, context: TraceContext, at_unix_nano: u64) {
         let Some(cell) = self.count(value) else { return };
-        // Whoever holds the lock is writing an exemplar as new as this one, so there is nothing to wait for.
-        let mut slot = match cell.exemplar.try_lock() {
-            Ok(slot) => slot,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        *slot = Some(Exemplar { value, context, at_unix_nano });
+        cell.exemplar.put(Exemplar { value, context, at_unix_nano });
     }
 
     fn count(&self, value: f64) -> Option<&Cell> {
@@ -104,7 +91,7 @@ impl Histogram {
         let bounds = self.cells.bounds.iter().copied().chain([f64::INFINITY]);
         let cumulative = self.cells.buckets.iter().scan(0, |total, cell| {
             *total += cell.count.load(Ordering::Relaxed);
-            Some((*total, *lock(&cell.exemplar)))
+            Some((*total, cell.exemplar.get()))
         });
         bounds.zip(cumulative).map(|(le, (count, exemplar))| HistogramBucket { le, count, exemplar }).collect()
     }

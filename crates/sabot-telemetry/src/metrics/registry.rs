@@ -2,21 +2,38 @@
 //!
 //! The lock here guards the list of series, not their values: a bound handle never takes it.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::family::{BindError, Family, Series, check, clashing};
+use super::instrument::InstrumentDesc;
+use super::open::{Instrument, Losses, OpenFamily};
 use super::sample::samples;
 use super::text::{Exposition, Format};
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind, MetricSample};
+use crate::record::Scope;
 use crate::sync::lock;
 
 /// Series per metric unless configured otherwise.
 pub const DEFAULT_SERIES_CAP: usize = 2_000;
 
+/// Most metrics with open attributes; their names may come from anywhere.
+const MAX_OPEN_METRICS: usize = 2_000;
+/// Most metrics that are warned about.
+const MAX_WARNINGS: usize = 1_000;
+/// Most observers, so that a reading ends.
+const MAX_OBSERVERS: usize = 1_000;
+
 type Callback = Arc<dyn Fn() + Send + Sync>;
+
+thread_local! {
+    /// The registry whose callbacks this thread is running.
+    static REFRESHING: Cell<usize> = const { Cell::new(0) };
+}
 
 /// All metrics of a service. A handle: clones are the same registry.
 #[derive(Clone, Debug)]
@@ -26,10 +43,15 @@ pub struct Registry {
 
 struct Shared {
     series_cap: usize,
-    folded: AtomicU64,
+    losses: Arc<Losses>,
     /// By `OpenMetrics` family name, so that no two metrics collide in either format.
     families: Mutex<BTreeMap<String, Family>>,
+    /// The family name of each metric with open attributes, by its own. Locked before the families.
+    opened: Mutex<BTreeMap<String, String>>,
+    warned: Mutex<BTreeSet<String>>,
     callbacks: Mutex<Vec<Callback>>,
+    /// Held while callbacks run: one reading at a time asks them.
+    refreshing: Mutex<()>,
 }
 
 impl fmt::Debug for Shared {
@@ -55,9 +77,12 @@ impl Registry {
         Self {
             shared: Arc::new(Shared {
                 series_cap,
-                folded: AtomicU64::new(0),
+                losses: Arc::default(),
                 families: Mutex::default(),
+                opened: Mutex::default(),
+                warned: Mutex::default(),
                 callbacks: Mutex::default(),
+                refreshing: Mutex::default(),
             }),
         }
     }
@@ -100,7 +125,8 @@ impl Registry {
     /// Stops exporting the series of a metric whose label values `keep` refuses, for things that no longer exist; how
     /// many went. The values come in the order of the metric's labels.
     ///
-    /// A handle that something still holds is not bound again by itself: refuse only what nobody writes any more.
+    /// A handle that something still holds is not bound again by itself: refuse only what nobody writes any more. Metrics
+    /// with open attributes keep their series.
     pub fn retain(&self, metric: &str, keep: impl Fn(&[String]) -> bool) -> usize {
         let mut families = lock(&self.shared.families);
         let family = families.values_mut().find(|family| family.desc.name == metric);
@@ -109,21 +135,53 @@ impl Registry {
 
     /// Stops exporting a metric altogether; whether there was one. It may come back with another description.
     pub fn forget(&self, metric: &str) -> bool {
+        let mut opened = lock(&self.shared.opened);
         let mut families = lock(&self.shared.families);
         let before = families.len();
-        families.retain(|_, family| family.desc.name != metric);
+        families.retain(|_, family| {
+            let is_kept = family.desc.name != metric;
+            if !is_kept {
+                family.retire();
+            }
+            is_kept
+        });
+        opened.retain(|_, base| families.contains_key(base));
         families.len() < before
     }
 
+    /// Says what a metric with open attributes is before it is first recorded: unit, description, buckets, cap. The first
+    /// description stays. False if this one contradicts it in kind, unit or name, which is warned about.
+    pub fn describe(&self, desc: InstrumentDesc) -> bool {
+        self.instrument(desc, None).is_some()
+    }
+
     /// Calls `refresh` before every reading, to set gauges and [raise](Counter::raise_to) totals kept elsewhere. It may
-    /// bind and remove series; reading the registry from it would never end.
+    /// bind and remove series, and read the registry, which then does not call it again. One that panics is warned about,
+    /// and the reading goes on.
     pub fn on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) {
         lock(&self.shared.callbacks).push(Arc::from(refresh));
     }
 
-    /// How often a series was asked for that had to be folded into its metric's overflow series.
+    /// As [`on_collect`](Self::on_collect), for callbacks that users register; false if there are too many.
+    pub(crate) fn try_on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) -> bool {
+        let mut callbacks = lock(&self.shared.callbacks);
+        let has_room = callbacks.len() < MAX_OBSERVERS;
+        if has_room {
+            callbacks.push(Arc::from(refresh));
+        }
+        has_room
+    }
+
+    /// How often a series was asked for that had to be folded into its metric's overflow series; for metrics with open
+    /// attributes, how many observations were.
     pub fn folded(&self) -> u64 {
-        self.shared.folded.load(Ordering::Relaxed)
+        self.shared.losses.folded.load(Ordering::Relaxed)
+    }
+
+    /// Observations of metrics with open attributes that were counted nowhere, because they contradict what is known of
+    /// their metric: another kind, another unit, a name that is taken.
+    pub fn refused(&self) -> u64 {
+        self.shared.losses.refused.load(Ordering::Relaxed)
     }
 
     /// All metrics as Prometheus text 0.0.4; see [`PROMETHEUS_CONTENT_TYPE`](super::PROMETHEUS_CONTENT_TYPE).
@@ -139,16 +197,81 @@ impl Registry {
 
     /// All series as values, by name and then by labels.
     pub fn snapshot(&self) -> Vec<MetricSample> {
-        self.read(|families| families.values().flat_map(samples).collect())
+        self.read(|families| {
+            let mut all = Vec::new();
+            for family in families.values() {
+                samples(family, &mut all);
+            }
+            all
+        })
     }
 
     fn read<T>(&self, read: impl FnOnce(&BTreeMap<String, Family>) -> T) -> T {
-        // Called without a lock held, because they bind series and take their time.
+        self.refresh();
+        read(&lock(&self.shared.families))
+    }
+
+    fn refresh(&self) {
+        let here = Arc::as_ptr(&self.shared).addr();
+        if REFRESHING.get() == here {
+            return;
+        }
+        let _alone = lock(&self.shared.refreshing);
+        let outer = REFRESHING.replace(here);
+        // Called without the families' lock, because they bind series and take their time.
         let callbacks = lock(&self.shared.callbacks).clone();
         for refresh in callbacks {
-            refresh();
+            if catch_unwind(AssertUnwindSafe(|| refresh())).is_err() {
+                tracing::warn!("a callback that refreshes metrics has panicked; they keep the values they had");
+            }
         }
-        read(&lock(&self.shared.families))
+        REFRESHING.set(outer);
+    }
+
+    /// The instrument of a library for a metric with open attributes; none, and one warning per metric, if it contradicts
+    /// what is known.
+    pub(crate) fn instrument(&self, desc: InstrumentDesc, scope: Option<&Scope>) -> Option<Arc<Instrument>> {
+        let name = desc.name.clone();
+        let instrument = self.try_instrument(desc, scope);
+        instrument
+            .inspect_err(|error| {
+                let mut warned = lock(&self.shared.warned);
+                if warned.len() < MAX_WARNINGS && warned.insert(name.into_owned()) {
+                    tracing::warn!("what is recorded is not exported: {error}");
+                }
+            })
+            .ok()
+    }
+
+    /// Counts an observation that has nowhere to go.
+    pub(crate) fn refuse(&self) {
+        self.shared.losses.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn try_instrument(&self, desc: InstrumentDesc, scope: Option<&Scope>) -> Result<Arc<Instrument>, BindError> {
+        let mut opened = lock(&self.shared.opened);
+        let mut families = lock(&self.shared.families);
+        let known = opened.get(desc.name.as_ref()).and_then(|base| families.get_mut(base)).and_then(Family::as_open);
+        if let Some(open) = known {
+            open.admits(&desc)?;
+            return open.instrument(scope);
+        }
+        if opened.len() >= MAX_OPEN_METRICS {
+            return Err(BindError::Metrics { name: desc.name.into_owned(), most: MAX_OPEN_METRICS });
+        }
+        let (name, metric) = (desc.name.clone().into_owned(), desc.to_metric());
+        let base = metric.family_name().to_owned();
+        if let Some(other) = families.get(&base) {
+            return Err(other.conflict(&name));
+        }
+        if let Some(other) = clashing(&families, &base, metric.kind) {
+            return Err(BindError::Clash { name, known_name: other.desc.name().to_owned() });
+        }
+        let mut open = OpenFamily::new(desc, metric.clone(), self.shared.series_cap, Arc::clone(&self.shared.losses));
+        let instrument = open.instrument(scope)?;
+        families.insert(base.clone(), Family::open(metric, open));
+        opened.insert(name, base);
+        Ok(instrument)
     }
 
     fn bind(&self, desc: &MetricDesc, kind: MetricKind, values: &[&str]) -> Series {
@@ -172,7 +295,7 @@ impl Registry {
         family.admits(desc)?;
         let (series, folded) = family.bind(values, self.shared.series_cap);
         if folded {
-            self.shared.folded.fetch_add(1, Ordering::Relaxed);
+            self.shared.losses.folded.fetch_add(1, Ordering::Relaxed);
         }
         Ok(series)
     }

@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::family::{Family, Series};
-use super::{HistogramBucket, MetricDesc, MetricKind};
+use super::family::{Entry, Family, Series};
+use super::instrument::Origin;
+use super::{Exemplar, HistogramBucket, MetricDesc, MetricKind};
 
 /// One series at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricSample {
     /// The name in Prometheus text.
     pub name: Cow<'static, str>,
-    /// What it counts, for people.
-    pub help: Cow<'static, str>,
     /// The part of the program it belongs to.
     pub component: Option<Cow<'static, str>>,
     /// Counter, gauge or histogram.
@@ -28,15 +27,34 @@ pub struct MetricSample {
     pub sum: f64,
     /// A histogram's buckets, cumulative; empty otherwise.
     pub buckets: Vec<HistogramBucket>,
+    /// A counter's newest addition in a recorded trace; those of a histogram are with its buckets.
+    pub exemplar: Option<Exemplar>,
+    /// What it measures.
+    pub help: Cow<'static, str>,
+    /// When the series began, in nanoseconds since the Unix epoch.
+    pub since_unix_nano: u64,
+    /// The instrument and the attributes as OpenTelemetry knows them, if the attributes are open. Without it `name`,
+    /// `unit` and `labels` are all there is.
+    pub origin: Option<Origin>,
 }
 
-/// The series of one metric as samples.
-pub(super) fn samples(family: &Family) -> impl Iterator<Item = MetricSample> {
-    family.series.iter().map(|(values, series)| sample(&family.desc, values, series))
+/// Appends the series of one metric as samples.
+pub(super) fn samples(family: &Family, into: &mut Vec<MetricSample>) {
+    let add = |entry: Entry<'_>| {
+        into.push(sample(&family.desc, &entry));
+        Ok::<(), std::convert::Infallible>(())
+    };
+    match family.visit(add) {
+        Ok(()) => {}
+    }
 }
 
-fn sample(desc: &MetricDesc, values: &[String], series: &Series) -> MetricSample {
-    let (value, sum, buckets) = match series {
+fn sample(desc: &MetricDesc, entry: &Entry<'_>) -> MetricSample {
+    let exemplar = match entry.series {
+        Series::Counter(counter) => counter.exemplar(),
+        Series::Gauge(_) | Series::Histogram(_) => None,
+    };
+    let (value, sum, buckets) = match entry.series {
         Series::Counter(counter) => (counter.value(), 0.0, Vec::new()),
         Series::Gauge(gauge) => (gauge.value(), 0.0, Vec::new()),
         Series::Histogram(histogram) => {
@@ -46,15 +64,18 @@ fn sample(desc: &MetricDesc, values: &[String], series: &Series) -> MetricSample
     };
     MetricSample {
         name: desc.name.clone(),
-        help: desc.help.clone(),
         component: desc.component.clone(),
         kind: desc.kind,
         unit: desc.unit.clone(),
-        labels: desc.labels.iter().map(|label| label.clone().into_owned()).zip(values.iter().cloned()).collect(),
+        labels: entry.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         value,
         count: total(&buckets),
         sum,
         buckets,
+        exemplar,
+        help: desc.help.clone(),
+        since_unix_nano: entry.since_unix_nano,
+        origin: entry.origin.cloned(),
     }
 }
 

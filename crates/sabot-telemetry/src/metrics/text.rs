@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use super::family::{Family, Series};
+use super::family::{Entry, Family, Pairs, Series};
 use super::sample::total;
 use super::{Exemplar, Histogram};
 
@@ -35,11 +35,9 @@ impl<'a> Exposition<'a> {
 
 impl fmt::Display for Exposition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (base, family) in self.families.iter().filter(|(_, family)| !family.series.is_empty()) {
+        for (base, family) in self.families.iter().filter(|(_, family)| !family.is_empty()) {
             write_metadata(f, self.format, base, family)?;
-            for (values, series) in &family.series {
-                write_series(f, self.format, base, family, values, series)?;
-            }
+            family.visit(|entry| write_series(f, self.format, base, family, &entry))?;
         }
         match self.format {
             Format::Prometheus => Ok(()),
@@ -69,14 +67,17 @@ fn write_series(
     format: Format,
     base: &str,
     family: &Family,
-    values: &[String],
-    series: &Series,
+    entry: &Entry<'_>,
 ) -> fmt::Result {
-    let labels = Labels { family, values, le: None };
-    match series {
+    let labels = Labels { pairs: entry.labels, le: None };
+    match entry.series {
         Series::Counter(counter) => match format {
             Format::Prometheus => writeln!(f, "{}{labels} {}", family.desc.name, Number(counter.value())),
-            Format::OpenMetrics => writeln!(f, "{base}_total{labels} {}", Number(counter.value())),
+            Format::OpenMetrics => {
+                write!(f, "{base}_total{labels} {}", Number(counter.value()))?;
+                counter.exemplar().map_or(Ok(()), |exemplar| write_exemplar(f, &exemplar))?;
+                f.write_char('\n')
+            }
         },
         Series::Gauge(gauge) => writeln!(f, "{base}{labels} {}", Number(gauge.value())),
         Series::Histogram(histogram) => write_histogram(f, format, base, &labels, histogram),
@@ -112,15 +113,14 @@ fn write_exemplar(f: &mut fmt::Formatter<'_>, exemplar: &Exemplar) -> fmt::Resul
 }
 
 struct Labels<'a> {
-    family: &'a Family,
-    values: &'a [String],
+    pairs: Pairs<'a>,
     le: Option<f64>,
 }
 
 impl fmt::Display for Labels<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = '{';
-        for (name, text) in self.family.desc.labels.iter().zip(self.values) {
+        for (name, text) in self.pairs.iter() {
             write!(f, "{separator}{name}=\"{}\"", Escaped { text, quotes: true })?;
             separator = ',';
         }

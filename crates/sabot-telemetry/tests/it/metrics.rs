@@ -2,7 +2,11 @@
 
 use std::sync::Barrier;
 
-use sabot_telemetry::{MetricDesc, MetricKind, Registry, TelemetryConfig, TraceContext, init_telemetry};
+use opentelemetry::KeyValue;
+use sabot_telemetry::{
+    MetricDesc, MetricKind, MetricsRecorder, Registry, RegistryMeterProvider, TelemetryConfig, TraceContext,
+    init_telemetry,
+};
 
 const THREADS: u32 = 4;
 /// Long enough for the threads to meet, even on one core.
@@ -85,4 +89,43 @@ fn totals_kept_elsewhere_are_refreshed_on_every_reading() {
         assert!(text.contains(&format!("\nspans_received_total {ended}\n")), "{text}");
         assert!(text.contains(&format!("\nspans_refused_total {}\n", ended.saturating_sub(2))), "{text}");
     }
+}
+
+#[test]
+fn the_global_meter_counts_where_it_is_installed() {
+    let registry = Registry::new();
+    RegistryMeterProvider::new(&registry).install();
+    for _ in 0..3 {
+        let requests = opentelemetry::global::meter("shop").u64_counter("requests").with_unit("{request}").build();
+        requests.add(2, &[KeyValue::new("route", "/orders/{id}")]);
+    }
+    let text = registry.prometheus_text();
+    assert!(text.ends_with("\nrequests_total{otel_scope_name=\"shop\",route=\"/orders/{id}\"} 6\n"), "{text}");
+}
+
+#[test]
+fn what_many_threads_record_by_name_adds_up() {
+    let registry = Registry::with_series_cap(5);
+    let recorder = MetricsRecorder::new(&registry).with_attribute("agent", "a");
+    let start = Barrier::new(THREADS as usize);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                start.wait();
+                for round in 0..ROUNDS / 10 {
+                    recorder.record_counter_with("events", 1, &[("user", round % 9)]);
+                    recorder.record_histogram_with("size", 0.5, &[("user", round % 9)]);
+                }
+            });
+        }
+    });
+    let samples = registry.snapshot();
+    let expected = f64::from(THREADS * (ROUNDS / 10));
+    let sum = |name: &str, value: fn(&sabot_telemetry::MetricSample) -> f64| {
+        samples.iter().filter(|sample| sample.name == name).map(value).sum::<f64>()
+    };
+    assert_eq!(samples.len(), 2 * (5 + 1));
+    assert_eq!(sum("events_total", |sample| sample.value).to_bits(), expected.to_bits());
+    assert_eq!(sum("size", |sample| sample.sum).to_bits(), (expected / 2.0).to_bits());
+    assert!(registry.folded() > 0 && registry.refused() == 0);
 }

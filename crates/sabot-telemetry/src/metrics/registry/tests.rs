@@ -193,6 +193,20 @@ fn an_exemplar_is_the_newest_of_its_bucket_and_points_at_a_stored_trace() {
 }
 
 #[test]
+fn an_addition_in_a_stored_trace_is_the_exemplar_of_its_counter() {
+    let total = Registry::new().counter(&counter("events_total"), &["a"]);
+    total.inc();
+    assert_eq!(total.exemplar(), None);
+    total.add_with_exemplar(3, SAMPLED);
+    total.add_with_exemplar(4, SAMPLED.unsampled());
+    total.add_with_exemplar(5, TraceContext::default());
+    let exemplar = total.exemplar().unwrap();
+    assert_eq!((exemplar.value.to_bits(), exemplar.context), (3_f64.to_bits(), SAMPLED));
+    assert!(exemplar.at_unix_nano > 1_700_000_000_000_000_000);
+    assert_eq!(total.value().to_bits(), 13_f64.to_bits());
+}
+
+#[test]
 fn buckets_follow_the_unit_unless_given() {
     let bounds = |desc: MetricDesc| desc.bounds().to_vec();
     let desc = MetricDesc::new("d", MetricKind::Histogram, "");

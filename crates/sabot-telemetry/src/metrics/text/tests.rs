@@ -3,7 +3,7 @@
 use expect_test::expect_file;
 
 use super::{Format, strict};
-use crate::{MetricDesc, MetricKind, Registry, TraceContext};
+use crate::{InstrumentDesc, InstrumentKind, MetricDesc, MetricKind, MetricsRecorder, Registry, Scope, TraceContext};
 
 /// One metric of each kind, every character that needs escaping, an exemplar, a series above the cap.
 fn registry() -> Registry {
@@ -36,7 +36,26 @@ fn registry() -> Registry {
     histogram.observe(0.000_25);
     let rows = MetricDesc::new("sabot_batch_rows", MetricKind::Histogram, "Rows per batch.").with_buckets([4096.0]);
     registry.histogram(&rows.with_unit("1"), &[]).observe(8192.0);
+    let found = MetricDesc::new("sabot_found_total", MetricKind::Counter, "With an exemplar.");
+    registry.counter(&found, &[]).add_at(3, context, 1_700_000_002_000_000_000);
+    record_open(&registry);
     registry
+}
+
+/// Metrics whose series have labels of their own.
+fn record_open(registry: &Registry) {
+    let wait = InstrumentDesc::new("processor.wait", InstrumentKind::Histogram).with_unit("s").with_buckets([0.5]);
+    registry.describe(wait.with_description("Time waited.\nBy stage."));
+    registry.describe(InstrumentDesc::new("processor.use", InstrumentKind::Gauge).with_unit("1"));
+    let recorder = MetricsRecorder::new(registry);
+    let scope = Scope { name: "orders".into(), version: Some("1.0".into()) };
+    recorder.record_histogram_with("processor.wait", 0.25, &[("stage", "read \"all\"")]);
+    recorder.clone().with_scope(scope).record_histogram_with("processor.wait", 0.75, &[("partition.id", 7)]);
+    recorder.record_gauge("processor.use", 0.5);
+    for user in 0..5 {
+        recorder.record_counter_with("processor.events.processed", 1, &[("user.id", user)]);
+    }
+    recorder.record_counter("processor.events.processed", 10);
 }
 
 #[test]
@@ -85,7 +104,16 @@ fn whatever_users_write_the_formats_stay_valid() {
             }
         }
     }
+    let recorder = MetricsRecorder::new(&registry);
+    for (number, name) in hostile.into_iter().enumerate() {
+        let unit = hostile[(number + 1) % hostile.len()];
+        registry.describe(InstrumentDesc::new(format!("open.{name}"), InstrumentKind::Counter).with_unit(unit));
+        let attributes = [(name, "\r\n\\n\""), ("a.b", "x"), ("a_b", "y"), ("otel_metric_overflow", name)];
+        recorder.record_counter_with(&format!("open.{name}"), 1, &attributes);
+        recorder.record_gauge_with(name, 1.0, &attributes);
+        recorder.record_histogram_with(&format!("{name}.size"), 1.0, &attributes);
+    }
     strict::check(&registry.prometheus_text(), Format::Prometheus);
     strict::check(&registry.openmetrics_text(), Format::OpenMetrics);
-    assert!(registry.snapshot().len() > 25, "most of them are there");
+    assert!(registry.snapshot().len() > 45, "most of them are there");
 }
