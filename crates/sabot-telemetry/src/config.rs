@@ -14,6 +14,8 @@ pub(crate) mod endpoint;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use crate::propagation::W3cPropagator;
+
 pub use self::error::ConfigError;
 pub use self::exporters::{
     Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, Signal, Target, TargetKind,
@@ -42,6 +44,12 @@ pub struct TelemetryConfig {
     pub detect_resource: bool,
     /// Whether the environment is asked.
     pub use_environment: bool,
+    /// Whether OpenTelemetry's API is to end here: its global tracers, meters and propagator.
+    pub install: bool,
+    /// Keys of baggage that become attributes of the spans below.
+    pub baggage_attributes: Vec<String>,
+    /// What travels in headers.
+    pub propagator: W3cPropagator,
     /// Whether spans are recorded at all. Metrics go on either way.
     pub enabled: bool,
     /// The share of new traces to record, from 0 to 1.
@@ -88,6 +96,9 @@ impl TelemetryConfig {
             resource_attributes: Vec::new(),
             detect_resource: true,
             use_environment: true,
+            install: true,
+            baggage_attributes: Vec::new(),
+            propagator: W3cPropagator::new(),
             enabled: true,
             sample_rate: 1.0,
             traces: TraceConfig::default(),
@@ -128,6 +139,20 @@ impl TelemetryConfig {
     #[must_use]
     pub const fn with_resource_detection(mut self, detect: bool) -> Self {
         self.detect_resource = detect;
+        self
+    }
+
+    /// Leaves OpenTelemetry's globals as they are: only the handles record.
+    #[must_use]
+    pub const fn without_globals(mut self) -> Self {
+        self.install = false;
+        self
+    }
+
+    /// Copies these items of baggage to the spans below them. No other item is: baggage comes from outside.
+    #[must_use]
+    pub fn with_baggage_attributes<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.baggage_attributes = keys.into_iter().map(Into::into).collect();
         self
     }
 

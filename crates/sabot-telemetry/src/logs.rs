@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -17,7 +15,7 @@ use tracing_subscriber::layer;
 
 use crate::clock::unix_nanos_now;
 use crate::sync::lock;
-use crate::{Attribute, AttributeValue, Text, TraceContext};
+use crate::{Attribute, AttributeValue, Text, TraceContext, current_trace};
 
 /// Most attributes of a record; the standard's default.
 const MAX_ATTRIBUTES: usize = 128;
@@ -176,18 +174,6 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         event.record(&mut Fields(&mut record));
         self.queue.push(record);
     }
-}
-
-/// The span of the current OpenTelemetry context.
-fn current_trace() -> Option<TraceContext> {
-    Context::map_current(|context| {
-        if !context.has_active_span() {
-            return None;
-        }
-        let span = context.span().span_context().clone();
-        let (trace_id, span_id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
-        Some(TraceContext { trace_id, span_id, flags: span.trace_flags().to_u8() }).filter(TraceContext::is_valid)
-    })
 }
 
 /// Takes the fields of an event in.

@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use crate::ambient::install_tracer_provider;
 use crate::config::{ConfigError, Signal, TelemetryConfig};
 use crate::export::{Exporter, ExporterError};
 use crate::logs::{self, LogQueue};
+use crate::meter::RegistryMeterProvider;
 use crate::metrics::Registry;
+use crate::otel::OtelTracerProvider;
+use crate::propagation::install_propagator;
 use crate::queue::SpanQueue;
 use crate::record::Resource;
 use crate::resource::resource;
@@ -54,8 +58,24 @@ struct Exporting {
     drain: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Builds the telemetry of one service. Spans and logs are sent to the targets of the configuration, if there are any;
+/// Builds the telemetry of one service, and has OpenTelemetry's API end in it unless the configuration says otherwise:
+/// the last call counts. Spans and logs are sent to the targets of the configuration, if there are any;
 /// else they stay in their queues for whoever drains them.
+///
+/// ```standalone_crate
+/// use opentelemetry::trace::Tracer;
+/// use sabot_telemetry::{TelemetryConfig, init_telemetry, otel_global};
+///
+/// # fn main() -> Result<(), sabot_telemetry::TelemetryError> {
+/// let telemetry = init_telemetry(TelemetryConfig::new("shop"))?;
+/// otel_global::tracer("cart").in_span("add", |_| otel_global::meter("cart").u64_counter("items").build().add(2, &[]));
+/// let spans = telemetry.span_queue().drain(10);
+/// assert_eq!(spans[0].name, "add");
+/// assert!(spans[0].scope.as_ref().is_some_and(|scope| scope.name == "cart"));
+/// assert!(telemetry.registry().prometheus_text().contains("items_total{otel_scope_name=\"cart\"} 2"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, TelemetryError> {
     let config = if config.use_environment { config.with_environment_variables()? } else { config };
     config.check()?;
@@ -69,6 +89,12 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
         Spans::disabled()
     };
     let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size), Registry::new());
+    if config.install {
+        let tracers = OtelTracerProvider::new(&spans).with_baggage_attributes(config.baggage_attributes);
+        install_tracer_provider(tracers);
+        RegistryMeterProvider::new(&registry).install();
+        install_propagator(config.propagator);
+    }
     let mut providers = TelemetryProviders { resource, spans, span_queue, logs, registry, export: None };
     if !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;

@@ -14,7 +14,7 @@ use crate::sync::lock;
 use crate::*;
 
 static TELEMETRY: LazyLock<TelemetryProviders> = LazyLock::new(|| {
-    let telemetry = init_telemetry(TelemetryConfig::new("test")).expect("telemetry");
+    let telemetry = init_telemetry(TelemetryConfig::new("test").without_globals()).expect("telemetry");
     install_tracer_provider(OtelTracerProvider::new(telemetry.spans()).with_baggage_attributes(["tenant.id"]));
     telemetry
 });

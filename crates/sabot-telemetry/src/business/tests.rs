@@ -27,7 +27,7 @@ fn all(key: Option<&UserIdKey>) -> BusinessMetrics {
 }
 
 fn span(business: &BusinessMetrics) -> SpanRecord {
-    let telemetry = init_telemetry(TelemetryConfig::new("test")).expect("telemetry");
+    let telemetry = init_telemetry(TelemetryConfig::new("test").without_globals()).expect("telemetry");
     drop(enhanced_span(telemetry.spans(), "order", None, business));
     telemetry.span_queue().drain(1).remove(0)
 }
@@ -94,7 +94,8 @@ fn flags_and_custom_attributes_are_bounded_and_replaced() {
 
 #[test]
 fn a_span_that_is_not_recorded_costs_no_pseudonym() {
-    let telemetry = init_telemetry(TelemetryConfig::new("test").with_sample_rate(0.0)).expect("telemetry");
+    let telemetry =
+        init_telemetry(TelemetryConfig::new("test").without_globals().with_sample_rate(0.0)).expect("telemetry");
     let span = enhanced_span(telemetry.spans(), "order", None, &all(Some(&key())));
     assert!(!span.is_recording());
     let mut noop = opentelemetry::trace::noop::NoopTracerProvider::new().tracer("").start("order");

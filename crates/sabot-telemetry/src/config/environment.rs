@@ -23,6 +23,7 @@ impl TelemetryConfig {
         self.apply_otlp(&of)?;
         self.apply_gathering(&of)?;
         self.apply_exporters(&of)?;
+        self.apply_propagators(&of)?;
         self.apply_own(&of)?;
         Ok(self)
     }
@@ -133,6 +134,23 @@ impl TelemetryConfig {
             };
             self.exporters.targets.iter_mut().for_each(|target| target.compression = chosen);
             self.compression = chosen;
+        }
+        Ok(())
+    }
+
+    /// What travels in headers.
+    fn apply_propagators(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
+        const NAME: &str = "OTEL_PROPAGATORS";
+        let Some(list) = of.text(NAME) else { return Ok(()) };
+        let kinds: Vec<&str> = list.split(',').map(str::trim).collect();
+        if let Some(unknown) = kinds.iter().find(|kind| !matches!(**kind, "tracecontext" | "baggage" | "none")) {
+            return Err(ConfigError::setting(NAME, unknown, "write tracecontext, baggage or none"));
+        }
+        if !kinds.contains(&"tracecontext") {
+            self.propagator = self.propagator.without_trace_context();
+        }
+        if !kinds.contains(&"baggage") {
+            self.propagator = self.propagator.without_baggage();
         }
         Ok(())
     }
@@ -301,6 +319,7 @@ mod tests {
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "write a whole number above zero"),
             ("OTEL_TRACES_EXPORTER", "jaeger", "write otlp, zipkin (traces), prometheus (metrics) or none"),
             ("OTEL_SDK_DISABLED", "maybe", "write true or false"),
+            ("OTEL_PROPAGATORS", "b3", "write tracecontext, baggage or none"),
             ("OTEL_RESOURCE_ATTRIBUTES", "team", "write pairs like key=value,other=value, percent-encoded"),
             ("SABOT_SAMPLE_RATE", "1.5", "write a share from 0 to 1, such as 0.1"),
             ("SABOT_SAMPLE_RATE", "NaN", "write a share from 0 to 1, such as 0.1"),

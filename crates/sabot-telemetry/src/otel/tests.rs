@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn telemetry() -> TelemetryProviders {
-    init_telemetry(TelemetryConfig::new("test")).expect("telemetry")
+    init_telemetry(TelemetryConfig::new("test").without_globals()).expect("telemetry")
 }
 
 fn tracer(telemetry: &TelemetryProviders) -> OtelTracer {
@@ -150,7 +150,8 @@ fn a_remembered_text_is_never_taken_for_another_at_its_address() {
 
 #[test]
 fn an_unsampled_span_has_a_valid_context_of_its_own_and_is_not_recorded() {
-    let unsampled = init_telemetry(TelemetryConfig::new("test").with_sample_rate(0.0)).expect("telemetry");
+    let unsampled =
+        init_telemetry(TelemetryConfig::new("test").without_globals().with_sample_rate(0.0)).expect("telemetry");
     let root = tracer(&unsampled).start_with_context("root", &Context::new());
     let sampled = telemetry();
     let child = tracer(&sampled).start_with_context("child", &remote(0, &[("vendor", "x")]));

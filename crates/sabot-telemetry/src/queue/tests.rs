@@ -7,7 +7,8 @@ use crate::sync::lock;
 use crate::{TelemetryConfig, TelemetryProviders, init_telemetry};
 
 fn telemetry(capacity: usize) -> TelemetryProviders {
-    init_telemetry(TelemetryConfig::new("test").with_span_queue_capacity(capacity)).expect("telemetry")
+    init_telemetry(TelemetryConfig::new("test").without_globals().with_span_queue_capacity(capacity))
+        .expect("telemetry")
 }
 
 fn end_spans(telemetry: &TelemetryProviders, count: usize) {

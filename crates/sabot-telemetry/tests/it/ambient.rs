@@ -10,7 +10,7 @@ use sabot_telemetry::{
 };
 
 fn install() -> TelemetryProviders {
-    let telemetry = init_telemetry(TelemetryConfig::new("test")).expect("telemetry");
+    let telemetry = init_telemetry(TelemetryConfig::new("test").without_globals()).expect("telemetry");
     install_tracer_provider(OtelTracerProvider::new(telemetry.spans()));
     telemetry
 }

@@ -29,7 +29,7 @@ fn telemetry(policy: ExportPolicy, targets: Vec<Target>) -> TelemetryProviders {
 
 fn with_queue(policy: ExportPolicy, targets: Vec<Target>, queue: ExportQueue) -> TelemetryProviders {
     let exporters = ExportersConfig { policy, targets, queue, ..ExportersConfig::default() };
-    let mut config = TelemetryConfig::new("shop").without_environment().with_exporters(exporters);
+    let mut config = TelemetryConfig::new("shop").without_environment().without_globals().with_exporters(exporters);
     config.traces.batch_config.scheduled_delay = Duration::from_millis(20);
     init_telemetry(config).expect("telemetry")
 }
