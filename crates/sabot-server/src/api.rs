@@ -27,6 +27,7 @@ mod telemetry;
 mod traced;
 mod work;
 
+pub(crate) use telemetry::Recording;
 pub(crate) use work::QueryThreads;
 
 /// Largest request body.
@@ -46,6 +47,7 @@ pub(crate) struct Api {
     /// Where traces, streams and tables are read: a query that computes for long does not keep them waiting.
     pub(crate) look_threads: QueryThreads,
     pub(crate) settings: Arc<SettingsSource>,
+    pub(crate) recording: Recording,
     pub(crate) clock: SharedClock,
     pub(crate) started_at: Timestamp,
     pub(crate) project: String,
@@ -83,6 +85,7 @@ pub(crate) fn router(api: Api, serving: Serving) -> Router {
         .route("/traces/{id}", get(telemetry::trace))
         .route("/telemetry/services", get(telemetry::services))
         .route("/telemetry/metrics", get(telemetry::metrics))
+        .route("/telemetry/status", get(telemetry::status))
         .route_layer(from_fn(request::known_parameters))
         .fallback(error::no_such_path);
     let router = Router::new()

@@ -17,7 +17,7 @@ use sabot_telemetry::TelemetryProviders;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, QueryThreads, Serving};
+use crate::api::{self, Api, QueryThreads, Recording, Serving};
 use crate::check::explained;
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
@@ -156,8 +156,8 @@ impl Server {
             crate::check::check_plans(&project)?;
             remove_data(&data_dir)?;
         }
-        let own = listener.local_addr().map_err(ServerError::environment)?;
-        let telemetry = telemetry::start(&settings, Places { project: &project.dir, data: &data_dir }, &[own])?;
+        let bound = listener.local_addr().map_err(ServerError::environment)?;
+        let telemetry = telemetry::start(&settings, Places { project: &project.dir, data: &data_dir }, &[bound])?;
         let registry = telemetry.registry().clone();
         let platform = platform(options, &project, &data_dir, &telemetry, &clock)?;
         let spans_dir = data_dir.join("telemetry");
@@ -182,6 +182,7 @@ impl Server {
             query_threads: QueryThreads::new(queries.handle().clone()),
             look_threads: QueryThreads::new(looks.handle().clone()),
             settings: Arc::new(project.settings.clone()),
+            recording: Recording::of(&telemetry),
             clock: SharedClock::clone(&clock),
             started_at: clock.now(),
             project: project_name(&project),
@@ -190,7 +191,6 @@ impl Server {
         warnings.extend(platform.deploy_project(&project.agents).map_err(|error| explained(&project, error))?);
         let finished_before = platform.is_finished();
         let (closing, closed) = watch::channel(false);
-        let bound = listener.local_addr().map_err(ServerError::environment)?;
         let mut background = JoinSet::new();
         background.spawn(crate::housekeeping::run(Arc::clone(&platform), closed.clone()));
         background.spawn(Arc::clone(&monitor).run(metrics, closed.clone()));

@@ -11,8 +11,11 @@ use axum::response::{IntoResponse, Response};
 use sabot_common::registry::ALL_METRICS;
 use sabot_common::units::parse_duration;
 use sabot_observatory::{MAX_TRACE_SPANS, TraceQuery};
-use sabot_telemetry::{OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
-use serde_json::Value;
+use sabot_telemetry::{
+    Circuit, Exporter, ExporterStatus, LedgerCounts, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, SpanQueue,
+    TelemetryProviders,
+};
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::error::ApiError;
@@ -95,6 +98,71 @@ pub(super) async fn metrics(State(api): State<Api>, params: Params) -> Result<Js
     }
     let report = api.metrics.report(component);
     serde_json::to_value(report).map(Json).map_err(ApiError::internal)
+}
+
+/// What records Sabot's own telemetry, and sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) queue: SpanQueue,
+    pub(crate) exporter: Option<Exporter>,
+}
+
+impl Recording {
+    pub(crate) fn of(telemetry: &TelemetryProviders) -> Self {
+        Self { queue: telemetry.span_queue().clone(), exporter: telemetry.exporter().cloned() }
+    }
+}
+
+/// Whether telemetry is recorded, and what became of what was to be sent.
+pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
+    let telemetry = &api.settings.settings.telemetry;
+    let queues = api.recording.exporter.as_ref().map(Exporter::status).unwrap_or_default();
+    let exporters = queues.iter().flat_map(|queue| queue.exporters.iter().map(|exporter| told(&queue.name, exporter)));
+    let (batches, left_out) = api.recording.queue.routine();
+    Json(json!({
+        "enabled": telemetry.enabled,
+        "service_name": telemetry.service_name,
+        "service_version": env!("CARGO_PKG_VERSION"),
+        "sample_rate": telemetry.sample_rate,
+        "max_spans_per_second": telemetry.max_spans_per_second,
+        "spans_recorded": api.recording.queue.received(),
+        "spans_dropped": api.recording.queue.dropped(),
+        "batches_recorded": batches,
+        "batches_left_out": left_out,
+        "spans_disk_bytes": api.spans.disk_bytes(),
+        "exporters": exporters.collect::<Value>(),
+        "queues": queues.iter().map(|queue| counted(&queue.name, &queue.ledger)).collect::<Value>(),
+    }))
+}
+
+fn told(queue: &str, exporter: &ExporterStatus) -> Value {
+    let state = match exporter.circuit {
+        Circuit::Closed => "closed",
+        Circuit::HalfOpen => "half_open",
+        Circuit::Open => "open",
+    };
+    json!({
+        "name": exporter.name,
+        "queue": queue,
+        "circuit": state,
+        "sent": exporter.sent,
+        "attempts": exporter.attempts,
+        "failures": exporter.failures,
+        "last_problem": exporter.last_problem,
+    })
+}
+
+fn counted(name: &str, ledger: &LedgerCounts) -> Value {
+    let reasons = ledger.dropped.iter().filter(|(_, items)| *items > 0);
+    json!({
+        "name": name,
+        "accepted": ledger.accepted,
+        "recovered": ledger.recovered,
+        "sent": ledger.sent,
+        "queued": ledger.queued,
+        "dropped": ledger.dropped_total(),
+        "dropped_by_reason": reasons.map(|(reason, items)| (reason.to_string(), (*items).into())).collect::<Map<_, _>>(),
+    })
 }
 
 /// Prometheus text, or OpenMetrics when asked for.

@@ -90,6 +90,8 @@ pub struct ExporterStatus {
 /// How a queue and those it is for are doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteStatus {
+    /// What the queue is called: `failover`, or as its one target.
+    pub name: String,
     /// What became of everything that was given to it.
     pub ledger: LedgerCounts,
     /// Those who may take it, the preferred one first.
@@ -159,6 +161,7 @@ impl Exporter {
     pub fn status(&self) -> Vec<RouteStatus> {
         let now = self.shared.now();
         let status = |route: &Arc<Route>| RouteStatus {
+            name: route.name.clone(),
             ledger: route.queue.counts(),
             exporters: route.members.iter().map(|member| exporter_status(member, now)).collect(),
         };

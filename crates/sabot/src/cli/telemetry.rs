@@ -6,11 +6,17 @@ use sabot_common::units::{InvalidQuantity, parse_duration};
 pub(super) const EXAMPLES: &str = "Examples:
   sabot telemetry traces --status error --since 1h
   sabot telemetry trace 4bf92f3577b34da6a3ce929d0e0e4736
-  sabot telemetry metrics --component stream";
+  sabot telemetry metrics --component stream
+  sabot telemetry status";
 
 /// Commands on telemetry.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TelemetryCommand {
+    /// Show whether telemetry is recorded, and what became of what is sent elsewhere
+    #[command(after_help = "Examples:
+  sabot telemetry status
+  sabot telemetry status --format json")]
+    Status,
     /// Search traces, newest first
     Traces(TracesArgs),
     /// Draw one trace as a waterfall

@@ -6,7 +6,7 @@ use super::watch;
 use crate::cli::{MetricsArgs, TelemetryCommand, TracesArgs};
 use crate::client::{Client, Query};
 use crate::error::CliError;
-use crate::output::{Column, Printer, Show, column, metrics_table, waterfall};
+use crate::output::{Column, Printer, Show, Style, column, fields, metrics_table, part, sections, waterfall};
 
 const TRACES: [Column; 8] = [
     column("trace id", "trace_id", Show::Text),
@@ -19,8 +19,43 @@ const TRACES: [Column; 8] = [
     column("kept because", "keep_reason", Show::Text),
 ];
 
+const STATUS: [Column; 9] = [
+    column("enabled", "enabled", Show::Text),
+    column("service", "service_name", Show::Text),
+    column("sample rate", "sample_rate", Show::Text),
+    column("most spans per second", "max_spans_per_second", Show::Count),
+    column("spans recorded", "spans_recorded", Show::Count),
+    column("spans dropped", "spans_dropped", Show::Problems),
+    column("batches recorded", "batches_recorded", Show::Count),
+    column("batches left out", "batches_left_out", Show::Count),
+    column("spans on disk", "spans_disk_bytes", Show::Bytes),
+];
+
+const EXPORTERS: [Column; 7] = [
+    column("exporter", "name", Show::Text),
+    column("queue", "queue", Show::Text),
+    column("circuit", "circuit", Show::Status),
+    column("sent", "sent", Show::Count),
+    column("attempts", "attempts", Show::Count),
+    column("failures", "failures", Show::Problems),
+    column("last problem", "last_problem", Show::Text),
+];
+
+const QUEUES: [Column; 6] = [
+    column("queue", "name", Show::Text),
+    column("accepted", "accepted", Show::Count),
+    column("recovered", "recovered", Show::Count),
+    column("sent", "sent", Show::Count),
+    column("queued", "queued", Show::Count),
+    column("dropped", "dropped", Show::Problems),
+];
+
 pub(super) fn run(command: TelemetryCommand, client: Client<'_>, printer: &Printer) -> Result<(), CliError> {
     match command {
+        TelemetryCommand::Status => {
+            let status = client.get(&["telemetry", "status"], &Query::new())?;
+            printer.show(&status, |style| describe(&status, style))
+        }
         TelemetryCommand::Traces(args) => {
             let traces = client.get_list_in("traces", &["traces"], &query(&args))?;
             printer.show_list("traces", &traces, &TRACES)
@@ -28,6 +63,17 @@ pub(super) fn run(command: TelemetryCommand, client: Client<'_>, printer: &Print
         TelemetryCommand::Trace { id } => trace(&id, &client, printer),
         TelemetryCommand::Metrics(args) => metrics(&args, client, printer),
     }
+}
+
+fn describe(status: &Value, style: Style) -> String {
+    let exporters = part(status, "exporters", &EXPORTERS, style);
+    let nowhere = "exporters: none; telemetry stays in Sabot's own store".to_owned();
+    let sent = if status.get("exporters").and_then(Value::as_array).is_some_and(|all| !all.is_empty()) {
+        [exporters, part(status, "queues", &QUEUES, style)]
+    } else {
+        [nowhere, String::new()]
+    };
+    sections(std::iter::once(fields(status, &STATUS, style)).chain(sent))
 }
 
 fn query(args: &TracesArgs) -> Query {
