@@ -1,15 +1,16 @@
 //! Starting spans with explicit parents.
 //!
-//! Invariant: whether a span is recorded is decided as soon as its parent is known and before anything else is built. A
-//! span with a parent follows the parent's `sampled` flag; a root is sampled by its trace id; routine work of either kind
-//! is left out while there are too many spans. What is not recorded still has a context, marked unsampled, so that
-//! everything downstream stays unrecorded too.
+//! Invariant: whether a span is recorded is decided as soon as its parent is known and before anything else is built, by
+//! the [`HeadSampler`]: unless configured otherwise a span with a parent follows the parent's `sampled` flag, and a root
+//! is sampled by its trace id. Routine work of either kind is left out while there are too many spans. What is not
+//! recorded still has a context, marked unsampled, so that everything downstream stays unrecorded too.
 
 use std::sync::Arc;
 
 use crate::context::{SAMPLED, TraceContext};
 use crate::queue::SpanQueue;
-use crate::record::{Dropped, Resource, SpanRecord};
+use crate::record::{AttributeValue, Dropped, Resource, SpanRecord};
+use crate::sampling::HeadSampler;
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
@@ -40,7 +41,7 @@ enum Mode {
 struct Recorder {
     resource: Arc<Resource>,
     queue: SpanQueue,
-    sampler: RatioSampler,
+    sampler: HeadSampler,
 }
 
 impl Spans {
@@ -50,7 +51,10 @@ impl Spans {
     }
 
     pub(crate) fn recording(resource: Arc<Resource>, queue: SpanQueue, sample_rate: f64) -> Self {
-        let sampler = RatioSampler::new(sample_rate);
+        Self::recording_with(resource, queue, HeadSampler::of_rate(sample_rate))
+    }
+
+    pub(crate) fn recording_with(resource: Arc<Resource>, queue: SpanQueue, sampler: HeadSampler) -> Self {
         Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, sampler })) }
     }
 
@@ -88,34 +92,62 @@ impl SpanStart<'_> {
         self
     }
 
-    /// Below `parent`, recorded if and only if the parent is sampled. Without a valid parent it is a root.
+    /// Below `parent`, recorded as the parent is unless [`Sampling`](crate::Sampling) says otherwise. Without a valid
+    /// parent it is a root.
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
+        self.parent_with(parent, Text::default(), SpanKind::Internal, |_| None)
+    }
+
+    /// [`parent`](Self::parent) with all that can be known at a start: the `tracestate` that came with the parent, the
+    /// kind, and attributes for rules that judge them. `known` is asked for no attribute that no rule names, and what it
+    /// tells is for judging only: set it on the draft as well.
+    pub fn parent_with(
+        self,
+        parent: impl Into<Option<TraceContext>>,
+        trace_state: impl Into<Text>,
+        kind: SpanKind,
+        known: impl Fn(&str) -> Option<AttributeValue>,
+    ) -> SpanDraft {
         let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
-            return self.root();
+            return self.root_with(kind, known);
         };
         match &self.spans.mode {
-            Mode::Recording(recorder) if parent.is_sampled() => {
+            Mode::Recording(recorder) => {
+                let Some(trace_state) = recorder.sampler.below(&parent, trace_state.into(), &self.name, known) else {
+                    return SpanDraft::unrecorded(parent.unsampled());
+                };
                 if self.routine && !recorder.queue.admits_routine(true) {
                     return SpanDraft::unrecorded(parent.unsampled());
                 }
-                SpanDraft::below(recorder, parent, self.name)
+                SpanDraft::below(recorder, parent, trace_state, self.name).kind(kind)
             }
-            Mode::Recording(_) | Mode::Disabled => SpanDraft::unrecorded(parent),
+            Mode::Disabled => SpanDraft::unrecorded(parent),
             Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
         }
     }
 
-    /// The first span of a new trace, recorded if the sample rate says so for its trace id.
+    /// The first span of a new trace, recorded if the sampling says so for its trace id and its name.
     pub fn root(self) -> SpanDraft {
+        self.root_with(SpanKind::Internal, |_| None)
+    }
+
+    /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
+    /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
+    pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
         let trace_id = match &self.spans.mode {
             Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
             Mode::Suppressed => new_trace_id(),
             Mode::Recording(recorder) => {
                 let trace_id = new_trace_id();
-                let sampled = recorder.sampler.samples(trace_id) && recorder.queue.is_open();
-                if sampled && (!self.routine || recorder.queue.admits_routine(false)) {
+                let kept = recorder.sampler.root(&trace_id, &self.name, known);
+                if let Some(trace_state) = kept
+                    && recorder.queue.is_open()
+                    && (!self.routine || recorder.queue.admits_routine(false))
+                {
+                    // How likely routine work is to be admitted is not known, so its weight is not either.
+                    let trace_state = if self.routine { Text::default() } else { trace_state };
                     let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                    return SpanDraft::recorded(recorder.record(context, None, self.name));
+                    return SpanDraft::recorded(recorder.record(context, None, trace_state, self.name)).kind(kind);
                 }
                 trace_id
             }
@@ -125,13 +157,19 @@ impl SpanStart<'_> {
 }
 
 impl Recorder {
-    fn record(self: &Arc<Self>, context: TraceContext, parent_span_id: Option<[u8; 8]>, name: Text) -> Recording {
+    fn record(
+        self: &Arc<Self>,
+        context: TraceContext,
+        parent_span_id: Option<[u8; 8]>,
+        trace_state: Text,
+        name: Text,
+    ) -> Recording {
         self.queue.expect_one();
         let record = SpanRecord {
             trace_id: context.trace_id,
             span_id: context.span_id,
             parent_span_id,
-            trace_state: Text::default(),
+            trace_state,
             resource: Arc::clone(&self.resource),
             scope: None,
             name,
@@ -145,35 +183,6 @@ impl Recorder {
             dropped: Dropped::default(),
         };
         Recording { context, record: Box::new(record), recorder: Arc::clone(self) }
-    }
-}
-
-/// Keeps a share of traces by the last 56 bits of their ids, which are random: the consistent probability sampling of
-/// the OpenTelemetry specification. Every service with the same rate decides the same, and one with a higher rate keeps
-/// what one with a lower rate keeps.
-#[derive(Clone, Copy, Debug)]
-struct RatioSampler {
-    /// The least randomness that is kept.
-    threshold: u64,
-}
-
-/// How many values the randomness of a trace id has.
-const RANDOMNESS: u64 = 1 << 56;
-
-impl RatioSampler {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "2^56 and its products with a rate from 0 to 1 are exact enough, and not negative"
-    )]
-    fn new(rate: f64) -> Self {
-        Self { threshold: RANDOMNESS - (rate * RANDOMNESS as f64) as u64 }
-    }
-
-    fn samples(self, trace_id: [u8; 16]) -> bool {
-        let [.., last_8] = trace_id.as_chunks::<8>().0 else { return false };
-        u64::from_be_bytes(*last_8) & (RANDOMNESS - 1) >= self.threshold
     }
 }
 

@@ -55,7 +55,9 @@ impl ActiveSpan {
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
-            Some(Recording { recorder, .. }) => SpanDraft::below(recorder, self.context, name.into()),
+            Some(Recording { recorder, record, .. }) => {
+                SpanDraft::below(recorder, self.context, record.trace_state.clone(), name.into())
+            }
             None => SpanDraft::unrecorded(self.context),
         }
     }

@@ -33,12 +33,12 @@ impl SpanDraft {
     }
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
-    pub(super) fn below(recorder: &Arc<Recorder>, parent: TraceContext, name: Text) -> Self {
+    pub(super) fn below(recorder: &Arc<Recorder>, parent: TraceContext, trace_state: Text, name: Text) -> Self {
         if !recorder.queue.is_open() {
             return Self::unrecorded(parent);
         }
         let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::recorded(recorder.record(context, Some(parent.span_id), name))
+        Self::recorded(recorder.record(context, Some(parent.span_id), trace_state, name))
     }
 
     /// Whether anything given to this builder will be kept.
