@@ -44,6 +44,7 @@ mod metrics;
 mod providers;
 mod queue;
 mod record;
+mod redaction;
 mod sampling;
 mod spans;
 mod sync;
@@ -62,6 +63,7 @@ pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
+pub use redaction::{Redaction, RedactionCounts, RedactionError, Redactor, ValueRule};
 pub use sampling::{AlwaysKeep, HeadSampler, Sampling, SamplingError, SamplingStrategy, adjusted_count};
 pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
 pub use text::Text;
