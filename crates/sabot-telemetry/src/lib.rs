@@ -41,9 +41,11 @@ mod config;
 mod context;
 mod logging;
 mod metrics;
+mod outcome;
 mod providers;
 mod queue;
 mod record;
+mod red;
 mod redaction;
 mod sampling;
 mod spans;
@@ -58,12 +60,14 @@ pub use metrics::{
     MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
     quantile,
 };
+pub use outcome::{DEFAULT_OUTCOME_BUFFER_BYTES, OutcomeCounts, OutcomeReason, OutcomeRules, OutcomeSampler};
 pub use providers::{TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
+pub use red::RedMetrics;
 pub use redaction::{Redaction, RedactionCounts, RedactionError, Redactor, ValueRule};
 pub use sampling::{AlwaysKeep, HeadSampler, Sampling, SamplingError, SamplingStrategy, adjusted_count};
-pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
+pub use spans::{ActiveSpan, SpanDraft, SpanJudges, SpanStart, Spans};
 pub use text::Text;

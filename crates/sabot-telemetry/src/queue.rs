@@ -82,7 +82,9 @@ impl SpanQueue {
         let mut spans: Vec<SpanRecord> = receiver.try_iter().take(max).map(|span| *span).collect();
         drop(receiver);
         if let Some(redactor) = &self.shared.redactor {
-            spans.iter_mut().for_each(|span| redactor.span(span));
+            for span in &mut spans {
+                redactor.span(span);
+            }
         }
         spans
     }

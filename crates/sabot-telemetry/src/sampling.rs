@@ -20,6 +20,7 @@ pub use rules::{AlwaysKeep, Sampling};
 pub use strategy::SamplingStrategy;
 pub use tracestate::adjusted_count;
 
+pub(crate) use strategy::check_ratio;
 pub(crate) use threshold::{Threshold, randomness_of};
 pub(crate) use tracestate::{randomness, threshold, with_threshold};
 

@@ -7,15 +7,19 @@
 
 use std::sync::Arc;
 
+use crate::clock::unix_nanos_now;
 use crate::context::{SAMPLED, TraceContext};
+use crate::outcome::{OutcomeCounts, OutcomeSampler, Released};
 use crate::queue::SpanQueue;
 use crate::record::{AttributeValue, Dropped, Resource, SpanRecord};
+use crate::red::RedMetrics;
 use crate::sampling::HeadSampler;
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
 mod draft;
 mod ids;
+mod measured;
 
 pub use active::ActiveSpan;
 pub use draft::SpanDraft;
@@ -41,7 +45,36 @@ enum Mode {
 struct Recorder {
     resource: Arc<Resource>,
     queue: SpanQueue,
+    judges: SpanJudges,
+}
+
+/// Who sees spans between their start and the queue. Only the head sampler is there unless more is asked for.
+#[derive(Debug)]
+pub struct SpanJudges {
     sampler: HeadSampler,
+    outcome: Option<OutcomeSampler>,
+    red: Option<RedMetrics>,
+}
+
+impl SpanJudges {
+    /// Decisions at the start alone.
+    pub const fn new(sampler: HeadSampler) -> Self {
+        Self { sampler, outcome: None, red: None }
+    }
+
+    /// Decisions at the ends of local roots as well.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: OutcomeSampler) -> Self {
+        self.outcome = Some(outcome);
+        self
+    }
+
+    /// Measures operations before a decision leaves something out.
+    #[must_use]
+    pub fn with_red_metrics(mut self, red: RedMetrics) -> Self {
+        self.red = Some(red);
+        self
+    }
 }
 
 impl Spans {
@@ -51,11 +84,11 @@ impl Spans {
     }
 
     pub(crate) fn recording(resource: Arc<Resource>, queue: SpanQueue, sample_rate: f64) -> Self {
-        Self::recording_with(resource, queue, HeadSampler::of_rate(sample_rate))
+        Self::recording_with(resource, queue, SpanJudges::new(HeadSampler::of_rate(sample_rate)))
     }
 
-    pub(crate) fn recording_with(resource: Arc<Resource>, queue: SpanQueue, sampler: HeadSampler) -> Self {
-        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, sampler })) }
+    pub(crate) fn recording_with(resource: Arc<Resource>, queue: SpanQueue, judges: SpanJudges) -> Self {
+        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, judges })) }
     }
 
     /// A handle that never records and marks every context it passes on as unsampled. For work on telemetry itself
@@ -67,6 +100,25 @@ impl Spans {
             Mode::Disabled => Self { mode: Mode::Disabled },
             Mode::Suppressed | Mode::Recording(_) => Self { mode: Mode::Suppressed },
         }
+    }
+
+    /// Decides the traces that wait for their local roots by what is known of them, for a shutdown or a flush. Spans
+    /// that end later follow the verdict. Nothing waits unless [`OutcomeRules`](crate::OutcomeRules) are configured.
+    pub fn decide_pending(&self) {
+        if let Mode::Recording(recorder) = &self.mode
+            && let Some(outcome) = &recorder.judges.outcome
+        {
+            let mut released = Vec::new();
+            outcome.decide_pending(unix_nanos_now(), &mut released);
+            recorder.push(released);
+        }
+    }
+
+    /// What has been decided at the ends of local roots; `None` unless [`OutcomeRules`](crate::OutcomeRules) are
+    /// configured.
+    pub fn outcome_counts(&self) -> Option<OutcomeCounts> {
+        let Mode::Recording(recorder) = &self.mode else { return None };
+        recorder.judges.outcome.as_ref().map(OutcomeSampler::counts)
     }
 
     /// Names a span; its parentage has to be given next.
@@ -113,13 +165,13 @@ impl SpanStart<'_> {
         };
         match &self.spans.mode {
             Mode::Recording(recorder) => {
-                let Some(trace_state) = recorder.sampler.below(&parent, trace_state.into(), &self.name, known) else {
-                    return SpanDraft::unrecorded(parent.unsampled());
-                };
-                if self.routine && !recorder.queue.admits_routine(true) {
-                    return SpanDraft::unrecorded(parent.unsampled());
+                let trace_state = recorder.judges.sampler.below(&parent, trace_state.into(), &self.name, known);
+                match trace_state {
+                    Some(trace_state) if !self.routine || recorder.queue.admits_routine(true) => {
+                        SpanDraft::below(recorder, parent, trace_state, self.name).local_root().kind(kind)
+                    }
+                    _ => SpanDraft::unsampled(recorder, parent.unsampled(), self.name, false).kind(kind),
                 }
-                SpanDraft::below(recorder, parent, trace_state, self.name).kind(kind)
             }
             Mode::Disabled => SpanDraft::unrecorded(parent),
             Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
@@ -134,25 +186,22 @@ impl SpanStart<'_> {
     /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
     /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
     pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
-        let trace_id = match &self.spans.mode {
+        let new = |sampled| TraceContext { trace_id: new_trace_id(), span_id: new_span_id(), flags: sampled };
+        let recorder = match &self.spans.mode {
             Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
-            Mode::Suppressed => new_trace_id(),
-            Mode::Recording(recorder) => {
-                let trace_id = new_trace_id();
-                let kept = recorder.sampler.root(&trace_id, &self.name, known);
-                if let Some(trace_state) = kept
-                    && recorder.queue.is_open()
-                    && (!self.routine || recorder.queue.admits_routine(false))
-                {
-                    // How likely routine work is to be admitted is not known, so its weight is not either.
-                    let trace_state = if self.routine { Text::default() } else { trace_state };
-                    let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                    return SpanDraft::recorded(recorder.record(context, None, trace_state, self.name)).kind(kind);
-                }
-                trace_id
-            }
+            Mode::Suppressed => return SpanDraft::unrecorded(new(0)),
+            Mode::Recording(recorder) => recorder,
         };
-        SpanDraft::unrecorded(TraceContext { trace_id, span_id: new_span_id(), flags: 0 })
+        let context = new(SAMPLED);
+        let kept = recorder.judges.sampler.root(&context.trace_id, &self.name, known);
+        match kept.filter(|_| recorder.queue.is_open()) {
+            Some(trace_state) if !self.routine || recorder.queue.admits_routine(false) => {
+                // How likely routine work is to be admitted is not known, so its weight is not either.
+                let trace_state = if self.routine { Text::default() } else { trace_state };
+                SpanDraft::recorded(recorder.record(context, None, trace_state, self.name)).local_root().kind(kind)
+            }
+            _ => SpanDraft::unsampled(recorder, context.unsampled(), self.name, true).kind(kind),
+        }
     }
 }
 
@@ -182,7 +231,33 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { context, record: Box::new(record), recorder: Arc::clone(self) }
+        Recording { context, record: Box::new(record), is_local_root: false, recorder: Arc::clone(self) }
+    }
+
+    fn push(&self, released: Released) {
+        for span in released {
+            self.queue.push(span);
+        }
+    }
+
+    /// A span starts that may be the local root of its trace; whether it is.
+    fn begin(&self, span: &SpanRecord) -> bool {
+        let Some(outcome) = &self.judges.outcome else { return false };
+        let mut released = Vec::new();
+        let is_local_root = outcome.begin(span, &mut released);
+        self.push(released);
+        is_local_root
+    }
+
+    /// A span has ended.
+    fn end(&self, span: Box<SpanRecord>, is_local_root: bool) {
+        if let Some(red) = &self.judges.red {
+            red.observe(&span, self.judges.outcome.is_none());
+        }
+        let Some(outcome) = &self.judges.outcome else { return self.queue.push(span) };
+        let mut released = Vec::new();
+        outcome.end(span, is_local_root, &mut released);
+        self.push(released);
     }
 }
 

@@ -28,7 +28,6 @@ impl Suspicion {
         let mut digits = 0;
         for (at, byte) in text.iter().enumerate() {
             match class(*byte) {
-                Class::Plain => {}
                 Class::Digit => digits += 1,
                 Class::At => found |= Self::AT,
                 Class::Equals => found |= Self::PAIR,
@@ -37,7 +36,7 @@ impl Suspicion {
                 }
                 Class::Space if is_scheme_before(text, at) => found |= Self::SCHEME,
                 Class::Prefix if is_known_prefix(text, at) => found |= Self::PREFIX,
-                Class::Colon | Class::Space | Class::Prefix => {}
+                Class::Plain | Class::Colon | Class::Space | Class::Prefix => {}
             }
         }
         Self(if digits >= CARD_DIGITS_MIN { found | Self::DIGITS } else { found })

@@ -109,6 +109,6 @@ impl SamplingStrategy {
 }
 
 /// Whether a ratio is one; `what` names it in the error.
-pub(super) fn check_ratio(what: &str, ratio: f64) -> Result<(), SamplingError> {
+pub(crate) fn check_ratio(what: &str, ratio: f64) -> Result<(), SamplingError> {
     if (0.0..=1.0).contains(&ratio) { Ok(()) } else { Err(SamplingError::Ratio { what: what.to_owned(), ratio }) }
 }

@@ -1,4 +1,5 @@
 //! Thresholds, `tracestate`, strategies and rules.
+#![expect(clippy::float_cmp, reason = "weights of powers of two are exact")]
 
 use std::collections::HashMap;
 
@@ -69,7 +70,7 @@ fn thresholds_are_written_as_the_specification_writes_them() {
     for wrong in ["", "C", "g", "+1", "123456789abcdef", "é"] {
         assert_eq!(Threshold::from_hex(wrong), None, "{wrong}");
     }
-    let least = 1.0 / (1_u64 << 56) as f64;
+    let least = 2.0_f64.powi(-56);
     assert_eq!(Threshold::of_ratio(least).to_string(), "ffffffffffffff");
     assert_eq!(Threshold::of_ratio(f64::MIN_POSITIVE), Threshold::NEVER);
     assert_eq!(Threshold::of_ratio(1.0 - f64::EPSILON / 2.0).adjusted_count(), 1.0);

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::measured::Measured;
 use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
@@ -16,6 +17,8 @@ use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus
 pub struct ActiveSpan {
     context: TraceContext,
     recording: Option<Recording>,
+    /// Of a span that is not recorded.
+    measured: Option<Box<Measured>>,
 }
 
 /// What there is of a recorded span so far, and where it goes at its end.
@@ -23,16 +26,22 @@ pub struct ActiveSpan {
 pub(super) struct Recording {
     pub(super) context: TraceContext,
     pub(super) record: Box<SpanRecord>,
+    /// Before the start: whether it may be one.
+    pub(super) is_local_root: bool,
     pub(super) recorder: Arc<Recorder>,
 }
 
 impl ActiveSpan {
     pub(super) const fn unrecorded(context: TraceContext) -> Self {
-        Self { context, recording: None }
+        Self { context, recording: None, measured: None }
     }
 
     pub(super) const fn recorded(recording: Recording) -> Self {
-        Self { context: recording.context, recording: Some(recording) }
+        Self { context: recording.context, recording: Some(recording), measured: None }
+    }
+
+    pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
+        Self { context, recording: None, measured: Some(measured) }
     }
 
     /// What to send along so that others can hang their spans below this one. Empty when tracing is disabled and there
@@ -89,6 +98,9 @@ impl ActiveSpan {
     /// Marks the span as failed: status, `error.type`, and an `exception` event whose `exception.stacktrace` holds the
     /// chain of causes if there is one. `error_type` is a short stable name, fit for a metric label.
     pub fn record_error(&mut self, error: &dyn Error, error_type: impl Into<Text>) {
+        if let Some(measured) = &mut self.measured {
+            measured.has_failed = true;
+        }
         if !self.is_recording() {
             return;
         }
@@ -111,9 +123,11 @@ impl ActiveSpan {
 
 impl Drop for ActiveSpan {
     fn drop(&mut self) {
-        if let Some(Recording { mut record, recorder, .. }) = self.recording.take() {
+        if let Some(Recording { mut record, is_local_root, recorder, .. }) = self.recording.take() {
             record.end_unix_nano = unix_nanos_now();
-            recorder.queue.push(record);
+            recorder.end(record, is_local_root);
+        } else if let Some(measured) = self.measured.take() {
+            measured.end(unix_nanos_now());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ids::new_span_id;
+use super::measured::Measured;
 use super::{ActiveSpan, Recorder, Recording};
 use crate::Text;
 use crate::clock::unix_nanos_now;
@@ -19,6 +20,7 @@ pub struct SpanDraft {
 #[derive(Debug)]
 enum Fate {
     Unrecorded(TraceContext),
+    Measured(TraceContext, Box<Measured>),
     Recorded(Recording),
 }
 
@@ -30,6 +32,23 @@ impl SpanDraft {
 
     pub(super) const fn recorded(recording: Recording) -> Self {
         Self { fate: Fate::Recorded(recording) }
+    }
+
+    /// A span that is left out by sampling, and measured all the same where that is configured.
+    pub(super) fn unsampled(recorder: &Arc<Recorder>, context: TraceContext, name: Text, is_root: bool) -> Self {
+        if recorder.judges.red.is_some() && recorder.queue.is_open() {
+            let measured = Measured::new(Arc::clone(recorder), name, is_root);
+            return Self { fate: Fate::Measured(context, Box::new(measured)) };
+        }
+        Self::unrecorded(context)
+    }
+
+    /// Says that nothing is known of a parent that runs here.
+    pub(super) fn local_root(mut self) -> Self {
+        if let Fate::Recorded(recording) = &mut self.fate {
+            recording.is_local_root = true;
+        }
+        self
     }
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
@@ -48,8 +67,10 @@ impl SpanDraft {
 
     /// The span's kind; internal unless said otherwise.
     pub fn kind(mut self, kind: SpanKind) -> Self {
-        if let Fate::Recorded(recording) = &mut self.fate {
-            recording.record.kind = kind;
+        match &mut self.fate {
+            Fate::Recorded(recording) => recording.record.kind = kind,
+            Fate::Measured(_, measured) => measured.kind = kind,
+            Fate::Unrecorded(_) => {}
         }
         self
     }
@@ -83,8 +104,15 @@ impl SpanDraft {
     pub fn start(self) -> ActiveSpan {
         match self.fate {
             Fate::Unrecorded(context) => ActiveSpan::unrecorded(context),
+            Fate::Measured(context, mut measured) => {
+                measured.start_unix_nano = unix_nanos_now();
+                ActiveSpan::measured(context, measured)
+            }
             Fate::Recorded(mut recording) => {
                 recording.record.start_unix_nano = unix_nanos_now();
+                if recording.is_local_root {
+                    recording.is_local_root = recording.recorder.begin(&recording.record);
+                }
                 ActiveSpan::recorded(recording)
             }
         }

@@ -77,5 +77,5 @@ fn passes_luhn(digits: &[u8]) -> bool {
             weighed / 10 + weighed % 10
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

@@ -1,0 +1,38 @@
+//! A span that sampling left out and that is measured all the same.
+
+use std::sync::Arc;
+
+use super::Recorder;
+use crate::Text;
+use crate::record::SpanKind;
+use crate::red::Measurement;
+
+/// What metrics want to know of a span. Exists only where they are configured.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) kind: SpanKind,
+    pub(super) start_unix_nano: u64,
+    pub(super) has_failed: bool,
+    name: Text,
+    is_root: bool,
+    recorder: Arc<Recorder>,
+}
+
+impl Measured {
+    pub(super) fn new(recorder: Arc<Recorder>, name: Text, is_root: bool) -> Self {
+        Self { kind: SpanKind::Internal, start_unix_nano: 0, has_failed: false, name, is_root, recorder }
+    }
+
+    pub(super) fn end(&self, end_unix_nano: u64) {
+        if let Some(red) = &self.recorder.judges.red {
+            red.measure(Measurement {
+                operation: &self.name,
+                kind: self.kind,
+                is_root: self.is_root,
+                has_failed: self.has_failed,
+                nanos: end_unix_nano.saturating_sub(self.start_unix_nano),
+                exemplar: None,
+            });
+        }
+    }
+}
