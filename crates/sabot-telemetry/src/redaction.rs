@@ -11,6 +11,7 @@
 mod config;
 mod content;
 mod keys;
+mod known;
 mod pattern;
 mod scan;
 mod suspicion;

@@ -13,7 +13,7 @@ use crate::outcome::{OutcomeCounts, OutcomeSampler, Released};
 use crate::queue::SpanQueue;
 use crate::record::{AttributeValue, Dropped, Resource, SpanRecord};
 use crate::red::RedMetrics;
-use crate::sampling::HeadSampler;
+use crate::sampling::{HeadSampler, Threshold, randomness_of};
 use crate::{SpanKind, SpanStatus, Text};
 
 mod active;
@@ -25,6 +25,8 @@ pub use active::ActiveSpan;
 pub use draft::SpanDraft;
 
 use active::Recording;
+use measured::Measured;
+
 use ids::{new_span_id, new_trace_id};
 
 /// Starts spans. A handle: cheap to clone and to send.
@@ -46,6 +48,10 @@ struct Recorder {
     resource: Arc<Resource>,
     queue: SpanQueue,
     judges: SpanJudges,
+    /// Roots whose random bits are below this are left out, and nothing else has to be known about them.
+    kept_from: Threshold,
+    /// Spans below a parent that is not sampled are left out, and nothing else has to be known about them.
+    follows_unsampled: bool,
 }
 
 /// Who sees spans between their start and the queue. Only the head sampler is there unless more is asked for.
@@ -88,7 +94,10 @@ impl Spans {
     }
 
     pub(crate) fn recording_with(resource: Arc<Resource>, queue: SpanQueue, judges: SpanJudges) -> Self {
-        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, judges })) }
+        let measures = judges.red.is_some();
+        let kept_from = if measures { Threshold::ALWAYS } else { judges.sampler.kept_from() };
+        let follows_unsampled = !measures && judges.sampler.follows_parents();
+        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, judges, kept_from, follows_unsampled })) }
     }
 
     /// A handle that never records and marks every context it passes on as unsampled. For work on telemetry itself
@@ -122,6 +131,7 @@ impl Spans {
     }
 
     /// Names a span; its parentage has to be given next.
+    #[inline]
     pub fn start(&self, name: impl Into<Text>) -> SpanStart<'_> {
         SpanStart { spans: self, name: name.into(), routine: false }
     }
@@ -146,8 +156,22 @@ impl SpanStart<'_> {
 
     /// Below `parent`, recorded as the parent is unless [`Sampling`](crate::Sampling) says otherwise. Without a valid
     /// parent it is a root.
+    #[inline]
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
-        self.parent_with(parent, Text::default(), SpanKind::Internal, |_| None)
+        let Some(parent) = parent.into() else { return self.root() };
+        if !parent.is_valid() {
+            return self.root();
+        }
+        match &self.spans.mode {
+            Mode::Recording(recorder) if recorder.follows_unsampled && !parent.is_sampled() => {
+                SpanDraft::unrecorded(parent)
+            }
+            Mode::Recording(recorder) => {
+                recorder.child(parent, Text::default(), SpanKind::Internal, self.name, self.routine, |_| None)
+            }
+            Mode::Disabled => SpanDraft::unrecorded(parent),
+            Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
+        }
     }
 
     /// [`parent`](Self::parent) with all that can be known at a start: the `tracestate` that came with the parent, the
@@ -165,13 +189,7 @@ impl SpanStart<'_> {
         };
         match &self.spans.mode {
             Mode::Recording(recorder) => {
-                let trace_state = recorder.judges.sampler.below(&parent, trace_state.into(), &self.name, known);
-                match trace_state {
-                    Some(trace_state) if !self.routine || recorder.queue.admits_routine(true) => {
-                        SpanDraft::below(recorder, parent, trace_state, self.name).local_root().kind(kind)
-                    }
-                    _ => SpanDraft::unsampled(recorder, parent.unsampled(), self.name, false).kind(kind),
-                }
+                recorder.child(parent, trace_state.into(), kind, self.name, self.routine, known)
             }
             Mode::Disabled => SpanDraft::unrecorded(parent),
             Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
@@ -179,33 +197,93 @@ impl SpanStart<'_> {
     }
 
     /// The first span of a new trace, recorded if the sampling says so for its trace id and its name.
+    #[inline]
     pub fn root(self) -> SpanDraft {
-        self.root_with(SpanKind::Internal, |_| None)
+        let recorder = match &self.spans.mode {
+            Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
+            Mode::Suppressed => None,
+            Mode::Recording(recorder) => Some(recorder),
+        };
+        let trace_id = new_trace_id();
+        match recorder {
+            Some(recorder) if recorder.kept_from.keeps(randomness_of(&trace_id)) => {
+                recorder.root(trace_id, SpanKind::Internal, self.name, self.routine, |_| None)
+            }
+            _ => SpanDraft::unrecorded(unsampled_root(trace_id)),
+        }
     }
 
     /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
     /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
     pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
-        let new = |sampled| TraceContext { trace_id: new_trace_id(), span_id: new_span_id(), flags: sampled };
-        let recorder = match &self.spans.mode {
-            Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
-            Mode::Suppressed => return SpanDraft::unrecorded(new(0)),
-            Mode::Recording(recorder) => recorder,
-        };
-        let context = new(SAMPLED);
-        let kept = recorder.judges.sampler.root(&context.trace_id, &self.name, known);
-        match kept.filter(|_| recorder.queue.is_open()) {
-            Some(trace_state) if !self.routine || recorder.queue.admits_routine(false) => {
-                // How likely routine work is to be admitted is not known, so its weight is not either.
-                let trace_state = if self.routine { Text::default() } else { trace_state };
-                SpanDraft::recorded(recorder.record(context, None, trace_state, self.name)).local_root().kind(kind)
-            }
-            _ => SpanDraft::unsampled(recorder, context.unsampled(), self.name, true).kind(kind),
+        match &self.spans.mode {
+            Mode::Disabled => SpanDraft::unrecorded(TraceContext::default()),
+            Mode::Suppressed => SpanDraft::unrecorded(unsampled_root(new_trace_id())),
+            Mode::Recording(recorder) => recorder.root(new_trace_id(), kind, self.name, self.routine, known),
         }
     }
 }
 
+/// Half of the trace's id is as good an id as another draw for the only span that will ever have it.
+#[inline]
+fn unsampled_root(trace_id: [u8; 16]) -> TraceContext {
+    let [span_id, ..] = *trace_id.as_chunks().0 else { return TraceContext::default() };
+    TraceContext { trace_id, span_id, flags: 0 }
+}
+
 impl Recorder {
+    /// Apart from where a root is surely left out, so that this is small enough to become part of its caller.
+    #[inline(never)]
+    fn root(
+        self: &Arc<Self>,
+        trace_id: [u8; 16],
+        kind: SpanKind,
+        name: Text,
+        routine: bool,
+        known: impl Fn(&str) -> Option<AttributeValue>,
+    ) -> SpanDraft {
+        match self.judges.sampler.root(&trace_id, &name, known) {
+            Some(trace_state) if self.queue.is_open() && (!routine || self.queue.admits_routine(false)) => {
+                // How likely routine work is to be admitted is not known, so its weight is not either.
+                let trace_state = if routine { Text::default() } else { trace_state };
+                let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
+                let mut recording = self.record(context, None, trace_state, name);
+                recording.is_local_root = true;
+                recording.record.kind = kind;
+                SpanDraft::recorded(recording)
+            }
+            _ => self.unsampled(unsampled_root(trace_id), kind, name, true),
+        }
+    }
+
+    #[inline(never)]
+    fn child(
+        self: &Arc<Self>,
+        parent: TraceContext,
+        trace_state: Text,
+        kind: SpanKind,
+        name: Text,
+        routine: bool,
+        known: impl Fn(&str) -> Option<AttributeValue>,
+    ) -> SpanDraft {
+        match self.judges.sampler.below(&parent, trace_state, &name, known) {
+            Some(trace_state) if !routine || self.queue.admits_routine(true) => {
+                let mut draft = SpanDraft::below(self, parent, trace_state, name);
+                draft.may_be_local_root(kind);
+                draft
+            }
+            _ => self.unsampled(parent.unsampled(), kind, name, false),
+        }
+    }
+
+    /// A span that sampling leaves out, and that is measured all the same where that is configured.
+    fn unsampled(self: &Arc<Self>, context: TraceContext, kind: SpanKind, name: Text, is_root: bool) -> SpanDraft {
+        if self.judges.red.is_none() || !self.queue.is_open() {
+            return SpanDraft::unrecorded(context);
+        }
+        SpanDraft::measured(context, Box::new(Measured::new(Arc::clone(self), kind, name, is_root)))
+    }
+
     fn record(
         self: &Arc<Self>,
         context: TraceContext,

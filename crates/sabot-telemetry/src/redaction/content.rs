@@ -56,33 +56,47 @@ const KEYS: &[&str] = &[
     "traceloop.entity.output",
 ];
 
-/// The ways in which a key of content begins; other keys are told by one look.
-const FIRST_LETTERS: [bool; 256] = {
-    let mut letters = [false; 256];
-    let mut rest = KEYS;
-    while let [key, after @ ..] = rest {
-        if let [first, ..] = key.as_bytes() {
-            // A byte is always within the table.
-            if let Some(letter) = letters.split_at_mut(*first as usize).1.first_mut() {
-                *letter = true;
-            }
-        }
-        rest = after;
-    }
-    letters
-};
-
 /// Whether the attribute of this key holds content.
 pub(super) fn is_content_key(key: &str) -> bool {
-    let Some(first) = key.as_bytes().first() else { return false };
-    if FIRST_LETTERS.get(usize::from(*first)) != Some(&true) || key == "gen_ai.prompt.name" {
-        return false;
-    }
-    KEYS.iter().any(|content| key.strip_prefix(content).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    may_be_content(key)
+        && key != "gen_ai.prompt.name"
+        && KEYS
+            .iter()
+            .any(|content| key.strip_prefix(content).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+/// Tells most other keys by their first letters.
+const fn may_be_content(key: &str) -> bool {
+    matches!(
+        key.as_bytes(),
+        [b'a', b'i', b'.', ..]
+            | [b'e', b'm', b'b', ..]
+            | [b'g', b'e', b'n', ..]
+            | [b'i', b'n', b'p', ..]
+            | [b'l', b'a', b'n', ..]
+            | [b'l', b'l', b'm', ..]
+            | [b'm', b'e', b's', b's', b'a', b'g', b'e', ..]
+            | [b'o', b'u', b't', ..]
+            | [b'r', b'e', b'r' | b't', ..]
+            | [b't', b'o', b'o', ..]
+            | [b't', b'r', b'a', ..]
+    )
 }
 
 /// Whether an event is a message: its attributes hold what was said, under names that say nothing.
 pub(super) fn is_content_event(name: &str) -> bool {
     let Some(kind) = name.strip_prefix("gen_ai.") else { return false };
     kind.ends_with(".message") || kind == "choice" || kind.starts_with("content.")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_key_of_content_is_found_by_itself_and_with_more_behind_it() {
+        for key in super::KEYS {
+            assert!(super::is_content_key(key), "{key}");
+            assert!(super::is_content_key(&format!("{key}.0.content")), "{key}");
+            assert!(!super::is_content_key(&format!("{key}_count")), "{key}");
+        }
+    }
 }

@@ -5,11 +5,13 @@
 
 use super::config::{Redaction, RedactionError};
 use super::content::{is_content_event, is_content_key};
+use super::known::Known;
 use super::pattern;
+use crate::Text;
 
 /// Most patterns for keys, and for keys that are allowed.
 const MAX_PATTERNS: usize = 256;
-/// How much of a key is judged at a time, and by how much the pieces of a longer one overlap.
+/// How much of a key is judged at a time by configured segments, and by how much the pieces of a longer one overlap.
 const PIECE_BYTES: usize = 128;
 const OVERLAP_BYTES: usize = 32;
 
@@ -35,6 +37,7 @@ pub(super) struct KeyRules {
     segments: Vec<String>,
     patterns: Vec<String>,
     allowed: Vec<String>,
+    known: Known,
 }
 
 impl KeyRules {
@@ -50,10 +53,26 @@ impl KeyRules {
         let (patterns, segments): (Vec<_>, Vec<_>) = redaction.keys.iter().cloned().partition(|key| key.contains('*'));
         let segments = segments.iter().map(|key| Segments::of(key.as_bytes()).with_dots().to_owned()).collect();
         let (keeps_secrets, keeps_content) = (redaction.off, redaction.capture_message_content);
-        Ok(Self { keeps_secrets, keeps_content, segments, patterns, allowed: redaction.allow.clone() })
+        Ok(Self {
+            keeps_secrets,
+            keeps_content,
+            segments,
+            patterns,
+            allowed: redaction.allow.clone(),
+            known: Known::default(),
+        })
     }
 
-    pub(super) fn judge(&self, key: &str) -> Verdict {
+    /// What to do with the attribute of this key. Keys written in the program are judged once.
+    pub(super) fn judge(&self, key: &Text) -> Verdict {
+        match key {
+            Text::Static(key) => self.known.get_or_judge(key, || self.judge_anew(key)),
+            Text::Shared(key) => self.judge_anew(key),
+            Text::Owned(key) => self.judge_anew(key),
+        }
+    }
+
+    fn judge_anew(&self, key: &str) -> Verdict {
         if self.allowed.iter().any(|allowed| pattern::matches(allowed, key)) {
             Verdict::Allowed
         } else if !self.keeps_content && is_content_key(key) {
@@ -88,7 +107,189 @@ impl KeyRules {
 /// Whether a key names a secret by itself.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let is_header = key.starts_with("http.request.header.") || key.starts_with("http.response.header.");
-    pieces(key).any(|piece| holds_secret(&Segments::of(piece), is_header))
+    let (mut previous, mut is_secret) = (0, false);
+    for word in Words::of(key) {
+        if is_secret && !is_one_of(HARMLESS, word) {
+            return true;
+        }
+        is_secret = is_one_of(SECRETS, word) || is_one_of(SECRET_PAIRS, pair(previous, word));
+        if is_secret && is_header {
+            return true;
+        }
+        previous = word;
+    }
+    is_secret
+}
+
+/// Segments that name a secret alone.
+const SECRETS: &[u128] = &sorted([
+    word("accesskey"),
+    word("accesstoken"),
+    word("apikey"),
+    word("apikeys"),
+    word("authorization"),
+    word("authtoken"),
+    word("bearer"),
+    word("clientsecret"),
+    word("cookie"),
+    word("cookies"),
+    word("credential"),
+    word("credentials"),
+    word("creditcard"),
+    word("csrf"),
+    word("csrftoken"),
+    word("cvc"),
+    word("cvv"),
+    word("jsessionid"),
+    word("jwt"),
+    word("passphrase"),
+    word("passwd"),
+    word("password"),
+    word("passwords"),
+    word("phpsessid"),
+    word("privatekey"),
+    word("pwd"),
+    word("refreshtoken"),
+    word("secret"),
+    word("secretkey"),
+    word("secrets"),
+    word("session"),
+    word("sessionid"),
+    word("sessiontoken"),
+    word("ssn"),
+    word("token"),
+    word("xsrf"),
+]);
+
+/// Two segments that name a secret together.
+const SECRET_PAIRS: &[u128] = &sorted([
+    pair(word("access"), word("key")),
+    pair(word("account"), word("key")),
+    pair(word("api"), word("key")),
+    pair(word("api"), word("keys")),
+    pair(word("card"), word("number")),
+    pair(word("connection"), word("string")),
+    pair(word("credit"), word("card")),
+    pair(word("encryption"), word("key")),
+    pair(word("master"), word("key")),
+    pair(word("private"), word("key")),
+    pair(word("signing"), word("key")),
+    pair(word("subscription"), word("key")),
+]);
+
+/// What behind a secret's name makes it a fact about the secret.
+const HARMLESS: &[u128] = &sorted([
+    word("age"),
+    word("budget"),
+    word("bytes"),
+    word("cost"),
+    word("count"),
+    word("counts"),
+    word("duration"),
+    word("expires"),
+    word("expiry"),
+    word("id"),
+    word("kind"),
+    word("length"),
+    word("limit"),
+    word("max"),
+    word("min"),
+    word("name"),
+    word("rate"),
+    word("seconds"),
+    word("size"),
+    word("status"),
+    word("total"),
+    word("ttl"),
+    word("type"),
+    word("usage"),
+    word("version"),
+]);
+
+/// A word as a number, so that words are compared at once: its last 16 letters. The words above have fewer, so that a
+/// longer one is none of them.
+const fn word(text: &str) -> u128 {
+    let mut word = 0;
+    let mut rest = text.as_bytes();
+    while let [letter, after @ ..] = rest {
+        word = word << 8 | *letter as u128;
+        rest = after;
+    }
+    word
+}
+
+/// Two words in one number: the whole of the second, which is short where it matters, and all that fits of the first.
+const fn pair(first: u128, second: u128) -> u128 {
+    first.rotate_left(64) ^ second
+}
+
+const fn sorted<const N: usize>(mut words: [u128; N]) -> [u128; N] {
+    let mut rest: &mut [u128] = &mut words;
+    while let [first, after @ ..] = rest {
+        let mut others: &mut [u128] = after;
+        while let [other, further @ ..] = others {
+            if *other < *first {
+                (*first, *other) = (*other, *first);
+            }
+            others = further;
+        }
+        rest = after;
+    }
+    words
+}
+
+fn is_one_of(words: &[u128], word: u128) -> bool {
+    words.binary_search(&word).is_ok()
+}
+
+/// The segments of a key as [`word`]s.
+struct Words<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    const fn of(key: &'a str) -> Self {
+        Self { rest: key.as_bytes() }
+    }
+}
+
+impl Iterator for Words<'_> {
+    type Item = u128;
+
+    fn next(&mut self) -> Option<u128> {
+        let mut word = 0;
+        let mut may_end = false;
+        while let [byte, after @ ..] = self.rest {
+            match letter(*byte) {
+                Letter::Separator if word == 0 => {}
+                Letter::Separator => break,
+                // A capital letter behind a small one begins a segment.
+                Letter::Capital if may_end => return Some(word),
+                Letter::Capital => word = word << 8 | u128::from(*byte | 0x20),
+                Letter::Other => {
+                    word = word << 8 | u128::from(*byte);
+                    may_end = true;
+                }
+            }
+            self.rest = after;
+        }
+        (word != 0).then_some(word)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Letter {
+    Separator,
+    Capital,
+    Other,
+}
+
+const fn letter(byte: u8) -> Letter {
+    match byte {
+        b'.' | b'_' | b'-' | b' ' | b'/' | b':' | 0 => Letter::Separator,
+        b'A'..=b'Z' => Letter::Capital,
+        _ => Letter::Other,
+    }
 }
 
 /// The whole key, or pieces of it that overlap.
@@ -100,110 +301,6 @@ fn pieces(key: &str) -> impl Iterator<Item = &[u8]> {
         rest = bytes.get(PIECE_BYTES - OVERLAP_BYTES..);
         Some(piece)
     })
-}
-
-fn holds_secret(segments: &Segments, is_header: bool) -> bool {
-    let mut previous = "";
-    let mut rest = segments.iter().peekable();
-    while let Some(segment) = rest.next() {
-        let is_secret = is_secret_word(segment) || is_secret_pair(previous, segment);
-        if is_secret && (is_header || rest.peek().is_none_or(|next| !is_harmless(next))) {
-            return true;
-        }
-        previous = segment;
-    }
-    false
-}
-
-/// Segments that name a secret alone.
-fn is_secret_word(segment: &str) -> bool {
-    matches!(
-        segment,
-        "apikey"
-            | "apikeys"
-            | "authorization"
-            | "authtoken"
-            | "bearer"
-            | "accesskey"
-            | "accesstoken"
-            | "clientsecret"
-            | "cookie"
-            | "cookies"
-            | "credential"
-            | "credentials"
-            | "creditcard"
-            | "csrf"
-            | "csrftoken"
-            | "cvc"
-            | "cvv"
-            | "jsessionid"
-            | "jwt"
-            | "passphrase"
-            | "passwd"
-            | "password"
-            | "passwords"
-            | "phpsessid"
-            | "privatekey"
-            | "pwd"
-            | "refreshtoken"
-            | "secret"
-            | "secretkey"
-            | "secrets"
-            | "session"
-            | "sessionid"
-            | "sessiontoken"
-            | "ssn"
-            | "token"
-            | "xsrf"
-    )
-}
-
-/// Two segments that name a secret together.
-fn is_secret_pair(first: &str, second: &str) -> bool {
-    match second {
-        "key" | "keys" => {
-            matches!(
-                first,
-                "access" | "account" | "api" | "encryption" | "master" | "private" | "signing" | "subscription"
-            )
-        }
-        "card" => first == "credit",
-        "number" => first == "card",
-        "string" => first == "connection",
-        _ => false,
-    }
-}
-
-/// What behind a secret's name makes it a fact about the secret.
-fn is_harmless(segment: &str) -> bool {
-    matches!(
-        segment,
-        "age"
-            | "budget"
-            | "bytes"
-            | "cost"
-            | "count"
-            | "counts"
-            | "duration"
-            | "expires"
-            | "expiry"
-            | "id"
-            | "kind"
-            | "length"
-            | "limit"
-            | "max"
-            | "min"
-            | "name"
-            | "rate"
-            | "seconds"
-            | "size"
-            | "status"
-            | "total"
-            | "ttl"
-            | "type"
-            | "usage"
-            | "version"
-    )
 }
 
 /// A key in lowercase, with a dot in front of every segment and behind the last. On the stack.
@@ -255,9 +352,5 @@ impl Segments {
 
     fn with_dots(&self) -> &str {
         self.bytes.get(..self.length).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        self.with_dots().split('.').filter(|segment| !segment.is_empty())
     }
 }

@@ -27,19 +27,26 @@ impl Suspicion {
         let mut found = 0;
         let mut digits = 0;
         for (at, byte) in text.iter().enumerate() {
-            match class(*byte) {
-                Class::Digit => digits += 1,
-                Class::At => found |= Self::AT,
-                Class::Equals => found |= Self::PAIR,
-                Class::Colon if before(text, at).is_some_and(|byte| matches!(byte, b'"' | b'\'')) => {
-                    found |= Self::FIELD;
-                }
-                Class::Space if is_scheme_before(text, at) => found |= Self::SCHEME,
-                Class::Prefix if is_known_prefix(text, at) => found |= Self::PREFIX,
-                Class::Plain | Class::Colon | Class::Space | Class::Prefix => {}
+            let class = class(*byte);
+            if class > DIGIT {
+                found |= Self::at(text, at, class);
+            } else {
+                digits += usize::from(class);
             }
         }
         Self(if digits >= CARD_DIGITS_MIN { found | Self::DIGITS } else { found })
+    }
+
+    /// What a byte that may belong to a secret says with those before it.
+    fn at(text: &[u8], at: usize, class: u8) -> u8 {
+        match class {
+            AT => Self::AT,
+            EQUALS => Self::PAIR,
+            COLON if matches!(before(text, at), Some(b'"' | b'\'')) => Self::FIELD,
+            SPACE if is_scheme_before(text, at) => Self::SCHEME,
+            PREFIX if is_known_prefix(text, at) => Self::PREFIX,
+            _ => 0,
+        }
     }
 
     pub(super) const fn is_clear(self) -> bool {
@@ -55,37 +62,36 @@ fn before(text: &[u8], at: usize) -> Option<u8> {
     text.get(at.checked_sub(1)?).copied()
 }
 
-#[derive(Clone, Copy)]
-enum Class {
-    Plain,
-    Digit,
-    At,
-    Equals,
-    Colon,
-    Space,
-    /// Ends the part of a known prefix by which it is told.
-    Prefix,
-}
+const PLAIN: u8 = 0;
+const DIGIT: u8 = 1;
+const AT: u8 = 2;
+const EQUALS: u8 = 3;
+const COLON: u8 = 4;
+const SPACE: u8 = 5;
+/// Ends the part of a known prefix by which it is told.
+const PREFIX: u8 = 6;
 
-fn class(byte: u8) -> Class {
-    const CLASSES: [Class; 256] = classes();
+static CLASSES: [u8; 256] = classes();
+
+#[inline]
+fn class(byte: u8) -> u8 {
     // There is an entry for every byte.
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain)
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(PLAIN)
 }
 
-const fn classes() -> [Class; 256] {
-    let mut classes = [Class::Plain; 256];
-    let mut rest: &mut [Class] = &mut classes;
+const fn classes() -> [u8; 256] {
+    let mut classes = [PLAIN; 256];
+    let mut rest: &mut [u8] = &mut classes;
     let mut byte = 0_u8;
     while let Some((class, after)) = rest.split_first_mut() {
         *class = match byte {
-            b'0'..=b'9' => Class::Digit,
-            b'@' => Class::At,
-            b'=' => Class::Equals,
-            b':' => Class::Colon,
-            b' ' => Class::Space,
-            b'-' | b'_' | b'I' | b'J' => Class::Prefix,
-            _ => Class::Plain,
+            b'0'..=b'9' => DIGIT,
+            b'@' => AT,
+            b'=' => EQUALS,
+            b':' => COLON,
+            b' ' => SPACE,
+            b'-' | b'_' | b'I' | b'J' => PREFIX,
+            _ => PLAIN,
         };
         rest = after;
         byte = byte.wrapping_add(1);

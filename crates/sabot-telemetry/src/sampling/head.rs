@@ -67,6 +67,16 @@ impl HeadSampler {
         Self { base, follows_parents: true, rules: None }
     }
 
+    /// Roots below this are left out whatever else is known of them.
+    pub(crate) const fn kept_from(&self) -> Threshold {
+        if self.rules.is_none() { self.base.threshold } else { Threshold::ALWAYS }
+    }
+
+    /// Whether a parent's decision is final.
+    pub(crate) const fn follows_parents(&self) -> bool {
+        self.follows_parents
+    }
+
     /// The trace state of a root that is to be recorded.
     pub(crate) fn root(
         &self,

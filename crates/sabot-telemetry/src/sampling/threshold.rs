@@ -47,6 +47,7 @@ impl Threshold {
         Some(Self(value << (4 * missing)))
     }
 
+    #[inline]
     pub(crate) const fn keeps(self, randomness: u64) -> bool {
         randomness >= self.0
     }
@@ -68,6 +69,7 @@ impl fmt::Display for Threshold {
 }
 
 /// The random bits of a trace id: its last 56, as W3C Trace Context level 2 has them.
+#[inline]
 pub(crate) fn randomness_of(trace_id: &[u8; 16]) -> u64 {
     let [.., last_8] = trace_id.as_chunks::<8>().0 else { return 0 };
     u64::from_be_bytes(*last_8) & (RANDOMNESS - 1)

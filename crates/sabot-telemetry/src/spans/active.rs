@@ -99,7 +99,7 @@ impl ActiveSpan {
     /// chain of causes if there is one. `error_type` is a short stable name, fit for a metric label.
     pub fn record_error(&mut self, error: &dyn Error, error_type: impl Into<Text>) {
         if let Some(measured) = &mut self.measured {
-            measured.has_failed = true;
+            measured.set_failed();
         }
         if !self.is_recording() {
             return;

@@ -34,21 +34,17 @@ impl SpanDraft {
         Self { fate: Fate::Recorded(recording) }
     }
 
-    /// A span that is left out by sampling, and measured all the same where that is configured.
-    pub(super) fn unsampled(recorder: &Arc<Recorder>, context: TraceContext, name: Text, is_root: bool) -> Self {
-        if recorder.judges.red.is_some() && recorder.queue.is_open() {
-            let measured = Measured::new(Arc::clone(recorder), name, is_root);
-            return Self { fate: Fate::Measured(context, Box::new(measured)) };
-        }
-        Self::unrecorded(context)
+    /// A span that is measured and not recorded.
+    pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
+        Self { fate: Fate::Measured(context, measured) }
     }
 
     /// Says that nothing is known of a parent that runs here.
-    pub(super) fn local_root(mut self) -> Self {
+    pub(super) fn may_be_local_root(&mut self, kind: SpanKind) {
         if let Fate::Recorded(recording) = &mut self.fate {
             recording.is_local_root = true;
+            recording.record.kind = kind;
         }
-        self
     }
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.

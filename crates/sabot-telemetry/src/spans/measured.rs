@@ -12,19 +12,26 @@ use crate::red::Measurement;
 pub(super) struct Measured {
     pub(super) kind: SpanKind,
     pub(super) start_unix_nano: u64,
-    pub(super) has_failed: bool,
+    has_failed: bool,
     name: Text,
     is_root: bool,
     recorder: Arc<Recorder>,
 }
 
 impl Measured {
-    pub(super) fn new(recorder: Arc<Recorder>, name: Text, is_root: bool) -> Self {
-        Self { kind: SpanKind::Internal, start_unix_nano: 0, has_failed: false, name, is_root, recorder }
+    pub(super) const fn new(recorder: Arc<Recorder>, kind: SpanKind, name: Text, is_root: bool) -> Self {
+        Self { kind, start_unix_nano: 0, has_failed: false, name, is_root, recorder }
     }
 
+    pub(super) const fn set_failed(&mut self) {
+        self.has_failed = true;
+    }
+
+    /// The span has ended; one that never started is none.
     pub(super) fn end(&self, end_unix_nano: u64) {
-        if let Some(red) = &self.recorder.judges.red {
+        if let Some(red) = &self.recorder.judges.red
+            && self.start_unix_nano != 0
+        {
             red.measure(Measurement {
                 operation: &self.name,
                 kind: self.kind,
