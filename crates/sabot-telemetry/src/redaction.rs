@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use config::{Redaction, RedactionError, ValueRule};
 
 use keys::{KeyRules, Verdict};
+use known::Known;
 use values::ValueRules;
 
 use crate::Text;
@@ -38,6 +39,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Redactor {
     keys: KeyRules,
     values: ValueRules,
+    /// Which texts that are written in the program are clean.
+    constants: Known,
     counts: Counts,
 }
 
@@ -62,7 +65,12 @@ pub struct RedactionCounts {
 impl Redactor {
     /// Checks the rules and makes them ready.
     pub fn new(redaction: &Redaction) -> Result<Self, RedactionError> {
-        Ok(Self { keys: KeyRules::new(redaction)?, values: ValueRules::new(redaction)?, counts: Counts::default() })
+        Ok(Self {
+            keys: KeyRules::new(redaction)?,
+            values: ValueRules::new(redaction)?,
+            constants: Known::default(),
+            counts: Counts::default(),
+        })
     }
 
     /// Redacts a span in place: name, status message, attributes and events.
@@ -141,6 +149,12 @@ impl Redactor {
     }
 
     fn in_place(&self, text: &mut Text) {
+        if let Text::Static(text) = text {
+            let judge = || if self.values.redact(text).is_none() { Verdict::Allowed } else { Verdict::Look };
+            if self.constants.get_or_judge(text, judge) == Verdict::Allowed {
+                return;
+            }
+        }
         if let Cow::Owned(redacted) = self.text(text) {
             *text = redacted.into();
         }

@@ -1,15 +1,15 @@
-//! Verdicts on keys that are written in the program, by where they are.
+//! Verdicts on texts that are written in the program, by where they are.
 //!
-//! Such a key never changes and never goes away, so that its address and length stand for its text. Bounded: two keys
-//! that fall on the same slot take it from each other in turn, and then are judged more often than once.
+//! Such a text never changes and never goes away, so that its address and length stand for it. Bounded: two texts that
+//! fall on the same slot take it from each other in turn, and then are judged more often than once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::keys::Verdict;
 
-/// Slots; many times the keys of a usual program, in 8 KiB.
+/// Slots; many times the texts that a usual program puts into its spans, in 8 KiB.
 const SLOTS: usize = 1_024;
-/// Addresses above this, and longer keys, are not remembered: they do not fit into a slot.
+/// Addresses above this, and longer texts, are not remembered: they do not fit into a slot.
 const ADDRESS_BITS: u32 = 48;
 const LENGTH_BITS: u32 = 14;
 
@@ -24,14 +24,14 @@ impl Default for Known {
 }
 
 impl Known {
-    pub(super) fn get_or_judge(&self, key: &'static str, judge: impl FnOnce() -> Verdict) -> Verdict {
-        let (Ok(address), Ok(length)) = (u64::try_from(key.as_ptr().addr()), u64::try_from(key.len())) else {
+    pub(super) fn get_or_judge(&self, text: &'static str, judge: impl FnOnce() -> Verdict) -> Verdict {
+        let (Ok(address), Ok(length)) = (u64::try_from(text.as_ptr().addr()), u64::try_from(text.len())) else {
             return judge();
         };
         if address >> ADDRESS_BITS != 0 || length >> LENGTH_BITS != 0 {
             return judge();
         }
-        // Keys lie side by side, so that the low bits of their addresses tell them apart.
+        // Texts lie side by side, so that the low bits of their addresses tell them apart.
         let number = usize::try_from((address ^ address >> 10 ^ length << 3) % 1_024).unwrap_or_default();
         let Some(slot) = self.0.get(number) else { return judge() };
         let name = address << (LENGTH_BITS + 2) | length << 2;

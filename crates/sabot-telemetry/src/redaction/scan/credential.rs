@@ -48,14 +48,35 @@ const PEM_KEY: &[u8] = b"PRIVATE KEY";
 pub(in super::super) fn is_known_prefix(bytes: &[u8], at: usize) -> bool {
     match bytes.get(at) {
         Some(b'-' | b'_') => {
-            let previous = before(bytes, at);
-            // The last letters of the prefixes above; what else ends so is looked up.
-            let may_end = matches!(previous, Some(b'k' | b't' | b'x' | b'i' | b'p' | b'a'..=b'e' | b'r' | b's'))
-                || matches!(previous, Some(b'1' | b'o' | b'u' | b'f' | b'm' | b'y' | b'-'));
-            may_end && (is_pem(bytes, at) || prefix_ending(bytes, at).is_some())
+            may_end_prefix(slice(bytes, 0..at + 1)) && (is_pem(bytes, at) || prefix_ending(bytes, at).is_some())
         }
         Some(b'I') => is_amazon(bytes, at) || is_google(bytes, at),
         Some(b'J') => is_jwt(bytes, at),
+        _ => false,
+    }
+}
+
+/// Tells by the last letters of the prefixes above, before they are looked up.
+const fn may_end_prefix(until: &[u8]) -> bool {
+    match until {
+        [.., before, last, b'-'] => matches!(
+            (*before, *last),
+            (b's', b'k')
+                | (b'a', b't' | b'i')
+                | (b'l', b'x' | b'y')
+                | (b'p', b'i' | b'p')
+                | (b'x', b'a' | b'b' | b'e' | b'p' | b'r' | b's')
+                | (b'-', b'-')
+        ),
+        [.., before, last, b'_'] => matches!(
+            (*before, *last),
+            (b'v', b'1' | b'e')
+                | (b'h', b'o' | b'p' | b'r' | b's' | b'u' | b'f')
+                | (b'a', b't')
+                | (b's', b'a' | b'k' | b't')
+                | (b'p', b'i' | b'm')
+                | (b'e', b'c')
+        ),
         _ => false,
     }
 }
@@ -228,5 +249,17 @@ fn base64_digit(byte: u8) -> Option<u32> {
         b'+' | b'-' => Some(62),
         b'/' | b'_' => Some(63),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PREFIXES, is_known_prefix};
+
+    #[test]
+    fn every_prefix_is_known_by_its_last_byte() {
+        for (prefix, _) in PREFIXES {
+            assert!(is_known_prefix(prefix, prefix.len() - 1), "{}", String::from_utf8_lossy(prefix));
+        }
     }
 }
