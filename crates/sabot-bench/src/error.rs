@@ -18,6 +18,9 @@ pub(crate) enum BenchError {
     /// Spans could not be stored.
     #[error("spans: {0}")]
     Spans(#[from] sabot_observatory::StoreError),
+    /// Telemetry could not start.
+    #[error("{0}")]
+    Telemetry(#[from] sabot_telemetry::TelemetryError),
     /// The baseline failed.
     #[error("baseline: {0}")]
     Sql(#[from] sabot_sql::SqlError),

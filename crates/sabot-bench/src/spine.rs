@@ -24,7 +24,7 @@ pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut R
         workload,
         baseline: Baseline::new(workload, dir)?,
         on: Telemetry::with_spans(dir)?,
-        off: Telemetry::without_spans(),
+        off: Telemetry::without_spans()?,
         dir,
     };
     let wanted = |query: &&Query| cli.workload.is_empty() || cli.workload.iter().any(|name| name == query.name);

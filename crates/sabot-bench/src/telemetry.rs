@@ -44,7 +44,7 @@ impl SpanCounts {
 impl Telemetry {
     /// Spans are recorded and stored below a directory.
     pub(crate) fn with_spans(dir: &Path) -> Result<Self, BenchError> {
-        let providers = init_telemetry(TelemetryConfig::new("sabot-bench"));
+        let providers = init_telemetry(TelemetryConfig::new("sabot-bench"))?;
         let settings = TelemetryStorage::default();
         let store = SpanStore::open(&dir.join("telemetry"), &settings, SystemClock::shared(), providers.registry())?;
         let writer = SpanWriter::spawn(Arc::clone(&store), providers.span_queue().clone())?;
@@ -53,8 +53,8 @@ impl Telemetry {
     }
 
     /// No spans are recorded.
-    pub(crate) fn without_spans() -> Self {
-        Self { providers: init_telemetry(TelemetryConfig::new("sabot-bench").with_enabled(false)), stored: None }
+    pub(crate) fn without_spans() -> Result<Self, BenchError> {
+        Ok(Self { providers: init_telemetry(TelemetryConfig::new("sabot-bench").with_enabled(false))?, stored: None })
     }
 
     pub(crate) const fn registry(&self) -> &Registry {
@@ -93,7 +93,7 @@ impl Telemetry {
 
     /// Ends the threads.
     pub(crate) fn stop(self) -> Result<(), BenchError> {
-        self.providers.shutdown();
+        self.providers.close();
         self.stored.map_or(Ok(()), |stored| stored.writer.stop().map_err(BenchError::from))
     }
 }

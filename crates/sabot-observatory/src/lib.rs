@@ -19,13 +19,13 @@
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path();
-//! let telemetry = init_telemetry(TelemetryConfig::new("shop"));
+//! let telemetry = init_telemetry(TelemetryConfig::new("shop")).expect("telemetry");
 //! let settings = TelemetryStorage::default();
 //! let store = SpanStore::open(dir, &settings, SystemClock::shared(), telemetry.registry())?;
 //! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone())?;
 //!
 //! drop(telemetry.spans().start("checkout").root().attribute("items", 3).start());
-//! telemetry.shutdown();
+//! telemetry.close();
 //! writer.stop()?;
 //!
 //! let traces = TraceReader::new(&store, 64 << 20)?;

@@ -153,7 +153,7 @@ impl Server {
             crate::check::check_plans(&project)?;
             remove_data(&data_dir)?;
         }
-        let telemetry = telemetry(&settings);
+        let telemetry = telemetry(&settings)?;
         let registry = telemetry.registry().clone();
         let platform = platform(options, &project, &data_dir, &telemetry, &clock)?;
         let spans_dir = data_dir.join("telemetry");
@@ -285,7 +285,7 @@ impl Server {
         self.closing.send_replace(true);
         let ended = async { while self.background.join_next().await.is_some() {} };
         let answered = tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();
-        self.telemetry.shutdown();
+        self.telemetry.close();
         if let Some(writer) = self.span_writer.take()
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {
@@ -359,13 +359,15 @@ fn checked_address(options: &UpOptions, settings: &Settings) -> Result<SocketAdd
     Ok(SocketAddr::new(ip, options.port.unwrap_or(settings.server.port)))
 }
 
-fn telemetry(settings: &Settings) -> TelemetryProviders {
+fn telemetry(settings: &Settings) -> Result<TelemetryProviders, ServerError> {
     let config = TelemetryConfig::new(settings.telemetry.service_name.clone())
         .with_service_version(env!("CARGO_PKG_VERSION"))
+        .with_resource_detection(false)
+        .without_environment()
         .with_enabled(settings.telemetry.enabled)
         .with_sample_rate(settings.telemetry.sample_rate)
         .with_max_spans_per_second(settings.telemetry.max_spans_per_second);
-    init_telemetry(config)
+    init_telemetry(config).map_err(ServerError::bad_input)
 }
 
 fn query_engine(

@@ -1,8 +1,24 @@
-//! What a service says about itself and how much of its work it wants traced.
+//! What a service says about itself, what it records, and where that goes.
 //!
-//! Values are made valid on the way in, so that nothing after this has to check them.
+//! Written in code, in files, or in the environment, which counts more than both: whoever runs a service decides last.
+//! Everything is checked by [`TelemetryConfig::check`], which [`init_telemetry`](crate::init_telemetry) calls.
+
+mod environment;
+mod error;
+mod exporters;
+mod signals;
+
+pub(crate) mod duration;
+pub(crate) mod endpoint;
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+pub use self::error::ConfigError;
+pub use self::exporters::{
+    Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, Signal, Target, TargetKind,
+};
+pub use self::signals::{BatchConfiguration, ExportConfig, LogsConfig, MetricsConfig, Temporality, TraceConfig};
 
 /// Spans that may wait for the consumer unless configured otherwise.
 pub const DEFAULT_SPAN_QUEUE_CAPACITY: usize = 65_536;
@@ -13,22 +29,72 @@ pub const DEFAULT_MAX_SPANS_PER_SECOND: u32 = 2_000;
 /// The input of [`init_telemetry`](crate::init_telemetry).
 #[derive(Clone, Debug, PartialEq)]
 pub struct TelemetryConfig {
-    pub(crate) service_name: String,
-    pub(crate) service_version: Option<String>,
-    pub(crate) enabled: bool,
-    pub(crate) sample_rate: f64,
+    /// `service.name` of the resource.
+    pub service_name: String,
+    /// `service.version` of the resource.
+    pub service_version: Option<String>,
+    /// `deployment.environment.name` of the resource.
+    pub environment: Option<String>,
+    /// More attributes of the resource; they count more than what is detected.
+    pub resource_attributes: Vec<(String, String)>,
+    /// Whether host, process, operating system, container and Kubernetes are looked at for the resource.
+    pub detect_resource: bool,
+    /// Whether the environment is asked.
+    pub use_environment: bool,
+    /// Whether spans are recorded at all. Metrics go on either way.
+    pub enabled: bool,
+    /// The share of new traces to record, from 0 to 1.
+    pub sample_rate: f64,
+    /// Spans.
+    pub traces: TraceConfig,
+    /// Metrics.
+    pub metrics: MetricsConfig,
+    /// Log records.
+    pub logs: LogsConfig,
+    /// A Jaeger to send spans to, by any address of it.
+    pub jaeger_endpoint: Option<String>,
+    /// A Zipkin to send spans to.
+    pub zipkin_endpoint: Option<String>,
+    /// How requests of OTLP to the endpoints above are made smaller.
+    pub compression: Compression,
+    /// Where everything goes; with targets, the endpoints above count for nothing.
+    pub exporters: ExportersConfig,
     pub(crate) max_spans_per_second: NonZeroU32,
     pub(crate) span_queue_capacity: NonZeroUsize,
 }
 
+/// How an exporter works: what remains of a configuration when every endpoint is a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportSettings {
+    /// Targets, policy and queues.
+    pub exporters: ExportersConfig,
+    /// How spans and logs are gathered.
+    pub batch: BatchConfiguration,
+    /// How often metrics are sent.
+    pub metrics_interval: Duration,
+    /// What metrics count from.
+    pub temporality: Temporality,
+}
+
 impl TelemetryConfig {
-    /// Tracing on, every trace sampled, the default rate and queue.
+    /// Tracing on, every trace sampled, the default rate and queue, nothing sent anywhere.
     pub fn new(service_name: impl Into<String>) -> Self {
         Self {
             service_name: service_name.into(),
             service_version: None,
+            environment: None,
+            resource_attributes: Vec::new(),
+            detect_resource: true,
+            use_environment: true,
             enabled: true,
             sample_rate: 1.0,
+            traces: TraceConfig::default(),
+            metrics: MetricsConfig::default(),
+            logs: LogsConfig::default(),
+            jaeger_endpoint: None,
+            zipkin_endpoint: None,
+            compression: Compression::None,
+            exporters: ExportersConfig::default(),
             max_spans_per_second: rate(DEFAULT_MAX_SPANS_PER_SECOND),
             span_queue_capacity: queue_capacity(DEFAULT_SPAN_QUEUE_CAPACITY),
         }
@@ -41,18 +107,88 @@ impl TelemetryConfig {
         self
     }
 
+    /// `deployment.environment.name` of the resource, such as `production`.
+    #[must_use]
+    pub fn with_environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// An attribute of the resource.
+    #[must_use]
+    pub fn with_resource_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.resource_attributes.push((key.into(), value.into()));
+        self
+    }
+
+    /// Whether host, process, operating system, container and Kubernetes are looked at for the resource.
+    #[must_use]
+    pub const fn with_resource_detection(mut self, detect: bool) -> Self {
+        self.detect_resource = detect;
+        self
+    }
+
+    /// Leaves the environment unasked, as for tests.
+    #[must_use]
+    pub const fn without_environment(mut self) -> Self {
+        self.use_environment = false;
+        self
+    }
+
+    /// Sends spans, metrics and logs to this receiver of OTLP.
+    #[must_use]
+    pub fn with_otlp_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        let endpoint = Some(endpoint.into());
+        self.traces.otlp_endpoint.clone_from(&endpoint);
+        self.metrics.otlp_endpoint.clone_from(&endpoint);
+        self.logs.otlp_endpoint = endpoint;
+        self
+    }
+
+    /// What is spoken with the receiver of OTLP.
+    #[must_use]
+    pub const fn with_otlp_protocol(mut self, protocol: OtlpProtocol) -> Self {
+        self.traces.otlp_protocol = protocol;
+        self.metrics.otlp_protocol = protocol;
+        self.logs.otlp_protocol = protocol;
+        self
+    }
+
+    /// A header for every request of OTLP, such as a vendor's key.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let header = (name.into(), value.into());
+        self.traces.headers.push(header.clone());
+        self.metrics.headers.push(header.clone());
+        self.logs.headers.push(header);
+        self
+    }
+
+    /// Sends everything to these targets, and to no other.
+    #[must_use]
+    pub fn with_exporters(mut self, exporters: ExportersConfig) -> Self {
+        self.exporters = exporters;
+        self
+    }
+
+    /// How spans and logs are gathered before they are sent.
+    #[must_use]
+    pub const fn with_batch_configuration(mut self, batch: BatchConfiguration) -> Self {
+        self.traces.batch_config = batch;
+        self
+    }
+
     /// Whether spans are recorded at all. Metrics go on either way.
     #[must_use]
-    pub fn with_enabled(mut self, enabled: bool) -> Self {
+    pub const fn with_enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
     }
 
-    /// The share of new traces to record, from 0 to 1; values outside are clamped, and NaN records nothing. A trace that
-    /// began elsewhere keeps the decision made there.
+    /// The share of new traces to record, from 0 to 1. A trace that began elsewhere keeps the decision made there.
     #[must_use]
-    pub fn with_sample_rate(mut self, rate: f64) -> Self {
-        self.sample_rate = if rate.is_nan() { 0.0 } else { rate.clamp(0.0, 1.0) };
+    pub const fn with_sample_rate(mut self, rate: f64) -> Self {
+        self.sample_rate = rate;
         self
     }
 
@@ -70,6 +206,93 @@ impl TelemetryConfig {
         self.span_queue_capacity = queue_capacity(spans);
         self
     }
+
+    /// Whether everything can work; the error says what to write instead.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.service_name.is_empty() {
+            return Err(ConfigError::setting("service_name", "", "write what the service is called, such as checkout"));
+        }
+        if !(0.0..=1.0).contains(&self.sample_rate) {
+            let problem = "write a share from 0 to 1, such as 0.1";
+            return Err(ConfigError::setting("sample_rate", self.sample_rate, problem));
+        }
+        self.export_settings()?.exporters.check()
+    }
+
+    /// Everything an exporter has to know. Endpoints become targets, each with a queue of its own.
+    pub fn export_settings(&self) -> Result<ExportSettings, ConfigError> {
+        let mut exporters = self.exporters.clone();
+        if exporters.targets.is_empty() {
+            exporters.targets = self.targets()?;
+            exporters.policy = ExportPolicy::Fanout;
+        }
+        for target in &mut exporters.targets {
+            let wanted = |signal: &Signal| match signal {
+                Signal::Traces => self.traces.enabled,
+                Signal::Metrics => self.metrics.enabled,
+                Signal::Logs => self.logs.enabled,
+            };
+            target.signals.retain(wanted);
+        }
+        exporters.targets.retain(|target| !target.signals.is_empty());
+        Ok(ExportSettings {
+            exporters,
+            batch: self.traces.batch_config.clone(),
+            metrics_interval: self.metrics.export_config.interval,
+            temporality: self.metrics.temporality,
+        })
+    }
+
+    /// The endpoints as targets; one that several signals share is one target.
+    fn targets(&self) -> Result<Vec<Target>, ConfigError> {
+        let (traces, metrics, logs) = (&self.traces, &self.metrics, &self.logs);
+        let of_signals = [
+            (
+                Signal::Traces,
+                &traces.otlp_endpoint,
+                traces.otlp_protocol,
+                &traces.headers,
+                traces.batch_config.export_timeout,
+            ),
+            (
+                Signal::Metrics,
+                &metrics.otlp_endpoint,
+                metrics.otlp_protocol,
+                &metrics.headers,
+                metrics.export_config.timeout,
+            ),
+            (Signal::Logs, &logs.otlp_endpoint, logs.otlp_protocol, &logs.headers, traces.batch_config.export_timeout),
+        ];
+        let mut targets: Vec<Target> = Vec::new();
+        for (signal, endpoint, protocol, headers, timeout) in of_signals {
+            let Some(endpoint) = endpoint else { continue };
+            let mut target = Target::otlp("otlp", endpoint, protocol).with_timeout(timeout).with_signals([signal]);
+            target.headers.clone_from(headers);
+            target.compression = self.compression;
+            match targets.iter_mut().find(|other| other.kind == target.kind && other.headers == target.headers) {
+                Some(same) => same.signals.push(signal),
+                None => targets.push(target),
+            }
+        }
+        if targets.len() > 1 {
+            for target in &mut targets {
+                let signals: Vec<&str> = target.signals.iter().map(|signal| signal.as_str()).collect();
+                target.name = format!("otlp-{}", signals.join("-"));
+            }
+        }
+        if let Some(endpoint) = &self.jaeger_endpoint {
+            let (otlp, translated) = endpoint::jaeger(endpoint)?;
+            if translated {
+                tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
+            }
+            targets.push(Target::otlp("jaeger", otlp, OtlpProtocol::Grpc).with_signals([Signal::Traces]));
+        }
+        if let Some(endpoint) = &self.zipkin_endpoint {
+            let kind = TargetKind::Zipkin { endpoint: endpoint.clone() };
+            targets.push(Target::new("zipkin", kind).with_signals([Signal::Traces]));
+        }
+        Ok(targets)
+    }
 }
 
 fn rate(spans: u32) -> NonZeroU32 {
@@ -79,3 +302,6 @@ fn rate(spans: u32) -> NonZeroU32 {
 fn queue_capacity(spans: usize) -> NonZeroUsize {
     NonZeroUsize::new(spans).unwrap_or(NonZeroUsize::MIN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The OpenTelemetry layer of Sabot, usable by any Rust service: spans, metrics and logging through handles, no globals.
+//! The OpenTelemetry layer of Sabot, usable by any Rust service: spans, metrics and logging through handles.
 //!
 //! The flow, in order:
 //!
@@ -10,12 +10,18 @@
 //! 5. [`Registry`] hands out pre-bound [`Counter`], [`Gauge`] and [`Histogram`] handles, and is read as Prometheus text,
 //!    as `OpenMetrics` with exemplars, or as a [snapshot](Registry::snapshot).
 //!
+//! 6. Code that hands no parents down uses what is current: [`install_tracer_provider`] once, then [`SpanBuilder`],
+//!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
+//!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
+//!    [baggage](with_baggage) and a [`CorrelationId`].
+//!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!
 //! ```
 //! use sabot_telemetry::{MetricDesc, MetricKind, TelemetryConfig, init_telemetry};
 //!
-//! let telemetry = init_telemetry(TelemetryConfig::new("checkout").with_service_version("1.4.0"));
+//! # fn main() -> Result<(), sabot_telemetry::TelemetryError> {
+//! let telemetry = init_telemetry(TelemetryConfig::new("checkout").with_service_version("1.4.0"))?;
 //! let batch_seconds = MetricDesc::new("batch_duration_seconds", MetricKind::Histogram, "Time to process one batch.")
 //!     .with_unit("seconds")
 //!     .with_labels(["agent"]);
@@ -33,41 +39,85 @@
 //! let spans = telemetry.span_queue().drain(100);
 //! assert_eq!(spans.iter().map(|span| span.name.as_ref()).collect::<Vec<_>>(), ["window_fire", "process_batch"]);
 //! assert!(telemetry.registry().prometheus_text().contains("batch_duration_seconds_count{agent=\"totals\"} 1\n"));
-//! telemetry.shutdown();
+//! telemetry.close();
+//! # Ok(())
+//! # }
 //! ```
 
+mod ambient;
 mod clock;
 mod config;
 mod context;
+mod correlation;
+mod export;
 mod logging;
+mod logs;
+#[cfg(feature = "macros")]
+mod macros;
 mod metrics;
+mod otel;
 mod outcome;
+mod performance;
+mod propagation;
 mod providers;
 mod queue;
 mod record;
 mod red;
 mod redaction;
+mod resource;
 mod sampling;
 mod spans;
 mod sync;
 mod text;
 
-pub use config::{DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY, TelemetryConfig};
+pub use ambient::{
+    FutureExt, Operation, OtelContext, OtelKeyValue, SpanBuilder, SpanHandle, context_with_span, context_with_trace,
+    current_span, current_trace, install_tracer_provider, otel_global, record_exception, trace_operation,
+};
+pub use config::{
+    BatchConfiguration, Compression, ConfigError, DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY,
+    ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, LogsConfig, MetricsConfig, OtlpProtocol,
+    Signal, Target, TargetKind, TelemetryConfig, Temporality, TraceConfig,
+};
 pub use context::TraceContext;
+pub use correlation::{
+    CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
+};
+pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
 pub use logging::{LoggingError, init_logging};
+pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use metrics::{
     COUNT_BUCKETS, Counter, DEFAULT_SERIES_CAP, Exemplar, Gauge, Histogram, HistogramBucket, MetricDesc, MetricKind,
     MetricSample, OPENMETRICS_CONTENT_TYPE, OVERFLOW_LABEL_VALUE, PROMETHEUS_CONTENT_TYPE, Registry, SECONDS_BUCKETS,
     quantile,
 };
+pub use otel::{IntoAttribute, OtelSpan, OtelTracer, OtelTracerProvider};
 pub use outcome::{DEFAULT_OUTCOME_BUFFER_BYTES, OutcomeCounts, OutcomeReason, OutcomeRules, OutcomeSampler};
-pub use providers::{TelemetryProviders, init_telemetry};
+pub use performance::{BreachSeverity, PerformanceMetrics};
+pub use propagation::{
+    BaggageItem, W3cPropagator, extract_from_headers, get_baggage, get_trace_context_headers, inject_into_headers,
+    install_propagator, propagate_context, with_baggage,
+};
+pub use providers::{TelemetryError, TelemetryProviders, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
 pub use red::RedMetrics;
 pub use redaction::{Redaction, RedactionCounts, RedactionError, Redactor, ValueRule};
+#[cfg(feature = "macros")]
+pub use sabot_telemetry_macros::{trace_performance, trace_with_correlation, traced};
 pub use sampling::{AlwaysKeep, HeadSampler, Sampling, SamplingError, SamplingStrategy, adjusted_count};
 pub use spans::{ActiveSpan, SpanDraft, SpanJudges, SpanStart, Spans};
 pub use text::Text;
+
+/// What the attribute macros expand to; not for anybody else.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::macros::{Timed, begin, begin_correlated, begin_timed, error, field, never, run};
+}
+
+// So that what the macros expand to also compiles in this crate's own tests.
+#[cfg(all(test, feature = "macros"))]
+extern crate self as sabot_telemetry;

@@ -31,7 +31,7 @@ use shard::Shard;
 use verdict::Verdict;
 use weight::Weight;
 
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, Unfinished};
 use crate::sampling::{SamplingError, randomness, randomness_of};
 use crate::sync::lock;
 
@@ -41,7 +41,7 @@ const SHARDS: usize = 64;
 pub(crate) const REASON_KEY: &str = "sampling.reason";
 
 /// Spans on their way to the queue.
-pub(crate) type Released = Vec<Box<SpanRecord>>;
+pub(crate) type Released = Vec<Box<Unfinished>>;
 
 /// Holds spans until their trace is decided.
 #[derive(Debug)]
@@ -84,37 +84,38 @@ impl OutcomeSampler {
     }
 
     /// A span has ended. What is decided by that, itself perhaps among it, is put into `released` if it is kept.
-    pub(crate) fn end(&self, mut span: Box<SpanRecord>, is_local_root: bool, released: &mut Released) {
+    pub(crate) fn end(&self, mut span: Box<Unfinished>, is_local_root: bool, released: &mut Released) {
         self.counters.span_came();
-        let facts = self.rules.facts(&span, is_local_root);
-        let Some(mut shard) = self.shard(&span.trace_id).map(lock) else { return };
-        if is_local_root && let Some(mut pending) = shard.remove_root(&span.trace_id, span.span_id) {
+        let record = span.record();
+        let facts = self.rules.facts(record, is_local_root);
+        let SpanRecord { trace_id, span_id, end_unix_nano, .. } = *record;
+        let Some(mut shard) = self.shard(&trace_id).map(lock) else { return };
+        if is_local_root && let Some(mut pending) = shard.remove_root(&trace_id, span_id) {
             self.held_bytes.fetch_sub(pending.bytes, Ordering::Relaxed);
             pending.facts |= facts;
-            let verdict = self.decide(&mut shard, &span.trace_id, &pending);
+            let verdict = self.decide(&mut shard, &trace_id, &pending);
             // Letting go of many spans takes a while; the verdict is known, so nobody has to wait for that.
             drop(shard);
             let root = std::iter::once(span);
             self.release(pending.spans.into_iter().chain(root), verdict, Some(pending.root_span_id), released);
             return;
         }
-        let now = span.end_unix_nano;
         match shard.push(span, facts) {
             Ok(bytes) => {
                 self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
-                self.make_room(&mut shard, now, released);
+                self.make_room(&mut shard, end_unix_nano, released);
             }
             Err(late) => {
                 span = late;
-                let known = shard.verdicts.get(&span.trace_id);
+                let known = shard.verdicts.get(&trace_id);
                 let verdict = known.unwrap_or_else(|| {
-                    let verdict = self.rules.judge(facts, randomness(&span.trace_state, &span.trace_id));
-                    shard.verdicts.remember(span.trace_id, verdict);
+                    let verdict = self.rules.judge(facts, randomness(span.trace_state(), &trace_id));
+                    shard.verdicts.remember(trace_id, verdict);
                     verdict
                 });
                 drop(shard);
                 self.counters.late(known.is_some());
-                let root = is_local_root.then_some(span.span_id);
+                let root = is_local_root.then_some(span_id);
                 self.release(std::iter::once(span), verdict, root, released);
             }
         }
@@ -178,7 +179,7 @@ impl OutcomeSampler {
 
     fn release(
         &self,
-        spans: impl Iterator<Item = Box<SpanRecord>>,
+        spans: impl Iterator<Item = Box<Unfinished>>,
         verdict: Verdict,
         root: Option<[u8; 8]>,
         released: &mut Released,
@@ -190,9 +191,10 @@ impl OutcomeSampler {
         let before = released.len();
         let mut weight = Weight::new(&self.rules, reason);
         released.extend(spans.map(|mut span| {
-            weight.put_on(&mut span);
-            if root == Some(span.span_id) {
-                span.attributes.push((REASON_KEY.into(), reason.as_str().into()));
+            let record = span.record();
+            weight.put_on(record);
+            if root == Some(record.span_id) {
+                record.attributes.push((REASON_KEY.into(), reason.as_str().into()));
             }
             span
         }));

@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::budget::Budget;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, Unfinished};
 use crate::redaction::Redactor;
 use crate::sync::lock;
 
@@ -27,8 +27,8 @@ pub struct SpanQueue {
 #[derive(Debug)]
 struct Shared {
     // Boxed, so that an idle queue of the default capacity holds 1 MiB instead of 16.
-    sender: SyncSender<Box<SpanRecord>>,
-    receiver: Mutex<Receiver<Box<SpanRecord>>>,
+    sender: SyncSender<Box<Unfinished>>,
+    receiver: Mutex<Receiver<Box<Unfinished>>>,
     received: AtomicU64,
     dropped: AtomicU64,
     budget: Budget,
@@ -78,15 +78,15 @@ impl SpanQueue {
 
     /// Takes up to `max` spans without waiting, and redacts them where that is configured.
     pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
-        let receiver = lock(&self.shared.receiver);
-        let mut spans: Vec<SpanRecord> = receiver.try_iter().take(max).map(|span| *span).collect();
-        drop(receiver);
-        if let Some(redactor) = &self.shared.redactor {
-            for span in &mut spans {
-                redactor.span(span);
+        let spans: Vec<_> = lock(&self.shared.receiver).try_iter().take(max).collect();
+        let finish = |span: Box<Unfinished>| {
+            let mut span = span.finish();
+            if let Some(redactor) = &self.shared.redactor {
+                redactor.span(&mut span);
             }
-        }
-        spans
+            span
+        };
+        spans.into_iter().map(finish).collect()
     }
 
     /// Waits until an eighth of the capacity has come in, the queue is closed, or `timeout` has passed; then it is time
@@ -144,7 +144,7 @@ impl SpanQueue {
         self.signal(|signal| signal.closed = true);
     }
 
-    pub(crate) fn push(&self, span: Box<SpanRecord>) {
+    pub(crate) fn push(&self, span: Box<Unfinished>) {
         if !self.is_open() {
             return;
         }

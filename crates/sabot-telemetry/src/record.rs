@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::Text;
 
+mod unfinished;
+
+pub(crate) use unfinished::Unfinished;
+
 /// Most attributes of a span, and of one of its events; the standard's default.
 const MAX_ATTRIBUTES: usize = 128;
 /// Most events of a span.
@@ -79,7 +83,7 @@ pub struct SpanRecord {
 /// How much of a span was left out because it had too much of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Attributes, those of events included.
+    /// Attributes, those of events and links included.
     pub attributes: u32,
     /// Events.
     pub events: u32,
@@ -99,7 +103,7 @@ pub enum AttributeValue {
     /// True or false.
     Bool(bool),
     /// Values in order.
-    List(Vec<Self>),
+    List(Box<[Self]>),
 }
 
 /// A span's place in a conversation, as in OpenTelemetry.
@@ -153,8 +157,8 @@ pub struct SpanLink {
 impl SpanRecord {
     pub(crate) fn add_attribute(&mut self, key: Text, value: AttributeValue) {
         if self.attributes.len() < MAX_ATTRIBUTES {
-            if self.attributes.is_empty() {
-                self.attributes.reserve(USUAL_ATTRIBUTES);
+            if self.attributes.capacity() == 0 {
+                self.attributes = Vec::with_capacity(USUAL_ATTRIBUTES);
             }
             self.attributes.push((key, value));
         } else {
@@ -162,15 +166,35 @@ impl SpanRecord {
         }
     }
 
+    /// Sets an attribute in the place of one with the same key, as OpenTelemetry's API has it.
+    pub(crate) fn replace_attribute(&mut self, key: Text, value: AttributeValue) {
+        match self.attributes.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => self.add_attribute(key, value),
+        }
+    }
+
+    /// Success is final, and a status is not taken back.
+    pub(crate) fn set_status(&mut self, status: SpanStatus) {
+        if self.status != SpanStatus::Ok && status != SpanStatus::Unset {
+            self.status = status;
+        }
+    }
+
     pub(crate) fn add_event(&mut self, mut event: SpanEvent) {
         if self.events.len() < MAX_EVENTS {
-            let beyond = event.attributes.len().saturating_sub(MAX_ATTRIBUTES);
+            self.drop_attributes(event.attributes.len().saturating_sub(MAX_ATTRIBUTES));
             event.attributes.truncate(MAX_ATTRIBUTES);
-            self.dropped.attributes += u32::try_from(beyond).unwrap_or(u32::MAX);
             self.events.push(event);
         } else {
             self.dropped.events += 1;
         }
+    }
+
+    /// Counts attributes that are not kept.
+    pub(crate) fn drop_attributes(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.dropped.attributes = self.dropped.attributes.saturating_add(count);
     }
 
     pub(crate) fn add_link(&mut self, link: SpanLink) {

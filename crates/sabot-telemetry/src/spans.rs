@@ -11,7 +11,7 @@ use crate::clock::unix_nanos_now;
 use crate::context::{SAMPLED, TraceContext};
 use crate::outcome::{OutcomeCounts, OutcomeSampler, Released};
 use crate::queue::SpanQueue;
-use crate::record::{AttributeValue, Dropped, Resource, SpanRecord};
+use crate::record::{AttributeValue, Dropped, Resource, SpanRecord, Unfinished};
 use crate::red::RedMetrics;
 use crate::sampling::{HeadSampler, Threshold, randomness_of};
 use crate::{SpanKind, SpanStatus, Text};
@@ -25,9 +25,11 @@ pub use active::ActiveSpan;
 pub use draft::SpanDraft;
 
 use active::Recording;
+pub(crate) use active::causes;
+pub(crate) use ids::{new_span_id, new_unique_id};
 use measured::Measured;
 
-use ids::{new_span_id, new_trace_id};
+use ids::new_trace_id;
 
 /// Starts spans. A handle: cheap to clone and to send.
 #[derive(Clone, Debug)]
@@ -111,6 +113,11 @@ impl Spans {
         }
     }
 
+    /// Whether this handle decides anything: not where tracing is disabled.
+    pub(crate) const fn is_enabled(&self) -> bool {
+        !matches!(self.mode, Mode::Disabled)
+    }
+
     /// Decides the traces that wait for their local roots by what is known of them, for a shutdown or a flush. Spans
     /// that end later follow the verdict. Nothing waits unless [`OutcomeRules`](crate::OutcomeRules) are configured.
     pub fn decide_pending(&self) {
@@ -158,25 +165,13 @@ impl SpanStart<'_> {
     /// parent it is a root.
     #[inline]
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
-        let Some(parent) = parent.into() else { return self.root() };
-        if !parent.is_valid() {
-            return self.root();
-        }
-        match &self.spans.mode {
-            Mode::Recording(recorder) if recorder.follows_unsampled && !parent.is_sampled() => {
-                SpanDraft::unrecorded(parent)
-            }
-            Mode::Recording(recorder) => {
-                recorder.child(parent, Text::default(), SpanKind::Internal, self.name, self.routine, |_| None)
-            }
-            Mode::Disabled => SpanDraft::unrecorded(parent),
-            Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
-        }
+        self.parent_with(parent, Text::default(), SpanKind::Internal, |_| None)
     }
 
     /// [`parent`](Self::parent) with all that can be known at a start: the `tracestate` that came with the parent, the
     /// kind, and attributes for rules that judge them. `known` is asked for no attribute that no rule names, and what it
     /// tells is for judging only: set it on the draft as well.
+    #[inline]
     pub fn parent_with(
         self,
         parent: impl Into<Option<TraceContext>>,
@@ -184,10 +179,14 @@ impl SpanStart<'_> {
         kind: SpanKind,
         known: impl Fn(&str) -> Option<AttributeValue>,
     ) -> SpanDraft {
-        let Some(parent) = parent.into().filter(TraceContext::is_valid) else {
+        let Some(parent) = parent.into() else { return self.root_with(kind, known) };
+        if !parent.is_valid() {
             return self.root_with(kind, known);
-        };
+        }
         match &self.spans.mode {
+            Mode::Recording(recorder) if recorder.follows_unsampled && !parent.is_sampled() => {
+                SpanDraft::unrecorded(parent)
+            }
             Mode::Recording(recorder) => {
                 recorder.child(parent, trace_state.into(), kind, self.name, self.routine, known)
             }
@@ -199,6 +198,13 @@ impl SpanStart<'_> {
     /// The first span of a new trace, recorded if the sampling says so for its trace id and its name.
     #[inline]
     pub fn root(self) -> SpanDraft {
+        self.root_with(SpanKind::Internal, |_| None)
+    }
+
+    /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
+    /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
+    #[inline]
+    pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
         let recorder = match &self.spans.mode {
             Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
             Mode::Suppressed => None,
@@ -207,19 +213,9 @@ impl SpanStart<'_> {
         let trace_id = new_trace_id();
         match recorder {
             Some(recorder) if recorder.kept_from.keeps(randomness_of(&trace_id)) => {
-                recorder.root(trace_id, SpanKind::Internal, self.name, self.routine, |_| None)
+                recorder.root(trace_id, kind, self.name, self.routine, known)
             }
             _ => SpanDraft::unrecorded(unsampled_root(trace_id)),
-        }
-    }
-
-    /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
-    /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
-    pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
-        match &self.spans.mode {
-            Mode::Disabled => SpanDraft::unrecorded(TraceContext::default()),
-            Mode::Suppressed => SpanDraft::unrecorded(unsampled_root(new_trace_id())),
-            Mode::Recording(recorder) => recorder.root(new_trace_id(), kind, self.name, self.routine, known),
         }
     }
 }
@@ -249,8 +245,8 @@ impl Recorder {
                 let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
                 let mut recording = self.record(context, None, trace_state, name);
                 recording.is_local_root = true;
-                recording.record.kind = kind;
-                SpanDraft::recorded(recording)
+                recording.record.bare().kind = kind;
+                SpanDraft::recorded(context, recording)
             }
             _ => self.unsampled(unsampled_root(trace_id), kind, name, true),
         }
@@ -268,8 +264,8 @@ impl Recorder {
     ) -> SpanDraft {
         match self.judges.sampler.below(&parent, trace_state, &name, known) {
             Some(trace_state) if !routine || self.queue.admits_routine(true) => {
-                let mut draft = SpanDraft::below(self, parent, trace_state, name);
-                draft.may_be_local_root(kind);
+                let mut draft = SpanDraft::below(self, parent, trace_state, name).kind(kind);
+                draft.may_be_local_root();
                 draft
             }
             _ => self.unsampled(parent.unsampled(), kind, name, false),
@@ -309,7 +305,7 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { context, record: Box::new(record), is_local_root: false, recorder: Arc::clone(self) }
+        Recording { record: Box::new(Unfinished::new(record)), is_local_root: false, recorder: Arc::clone(self) }
     }
 
     fn push(&self, released: Released) {
@@ -328,9 +324,9 @@ impl Recorder {
     }
 
     /// A span has ended.
-    fn end(&self, span: Box<SpanRecord>, is_local_root: bool) {
+    fn end(&self, mut span: Box<Unfinished>, is_local_root: bool) {
         if let Some(red) = &self.judges.red {
-            red.observe(&span, self.judges.outcome.is_none());
+            red.observe(span.bare(), self.judges.outcome.is_none());
         }
         let Some(outcome) = &self.judges.outcome else { return self.queue.push(span) };
         let mut released = Vec::new();

@@ -106,3 +106,13 @@ impl From<Cow<'static, str>> for Text {
         }
     }
 }
+
+impl From<Text> for Cow<'static, str> {
+    fn from(text: Text) -> Self {
+        match text {
+            Text::Static(text) => Self::Borrowed(text),
+            Text::Shared(text) => Self::Owned(text.as_ref().to_owned()),
+            Text::Owned(text) => Self::Owned(text),
+        }
+    }
+}

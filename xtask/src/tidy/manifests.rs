@@ -9,7 +9,7 @@ use super::Report;
 use super::repo::File;
 
 /// Crates from top to bottom; crates of one layer do not know each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["sabot", "sabot-bench"],
     &["sabot-server"],
     &["sabot-cluster"],
@@ -19,6 +19,8 @@ const LAYERS: [&[&str]; 8] = [
     &["sabot-store"],
     // sabot-telemetry is for any Rust program, so it stands beside the bottom and not on it.
     &["sabot-common", "sabot-telemetry"],
+    // What expands to calls of sabot-telemetry, and knows its names only.
+    &["sabot-telemetry-macros"],
 ];
 
 /// A library, by the start of its name, and the one crate that may name it.

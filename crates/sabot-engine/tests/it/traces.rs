@@ -11,7 +11,7 @@ use crate::harness::{Harness, events};
 /// A file, a window over it, and two agents behind that, with at most so many spans a second.
 fn run_at(spans_per_second: u32, sample_rate: f64) -> (Vec<SpanRecord>, (u64, u64)) {
     let config = TelemetryConfig::new("test").with_sample_rate(sample_rate);
-    let telemetry = init_telemetry(config.with_max_spans_per_second(spans_per_second));
+    let telemetry = init_telemetry(config.with_max_spans_per_second(spans_per_second)).expect("telemetry");
     let agent = |name: &str, sql: &str, output: &str| {
         format!("name: {name}\nkind: stream\nsql: {sql}\noutput: {{ stream: {output} }}\n")
     };
@@ -31,7 +31,8 @@ fn run_at(spans_per_second: u32, sample_rate: f64) -> (Vec<SpanRecord>, (u64, u6
 
 #[test]
 fn every_batch_of_a_file_is_in_a_trace_that_ends_with_a_commit() {
-    let telemetry = init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(1_000_000));
+    let telemetry =
+        init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(1_000_000)).expect("telemetry");
     let yaml = "streams:\n  - { name: s, event_time: at, source: { file: s.csv, speed: 500ms } }\n";
     let mut harness = Harness::new(&[("s.csv", &events(2_000, 20)), ("sabot.yaml", yaml)]);
     harness.spans = telemetry.spans().clone();
@@ -50,7 +51,7 @@ fn every_batch_of_a_file_is_in_a_trace_that_ends_with_a_commit() {
 #[test]
 fn an_epoch_is_sampled_as_a_whole() {
     let config = TelemetryConfig::new("test").with_max_spans_per_second(1_000_000).with_sample_rate(0.5);
-    let telemetry = init_telemetry(config);
+    let telemetry = init_telemetry(config).expect("telemetry");
     let yaml = "streams:\n  - { name: s, event_time: at, source: { file: s.csv, speed: 500ms } }\n";
     let mut harness = Harness::new(&[("s.csv", &events(2_000, 20)), ("sabot.yaml", yaml)]);
     harness.spans = telemetry.spans().clone();
@@ -105,7 +106,7 @@ fn what_is_not_sampled_at_the_file_begins_no_trace_later_on() {
 
 #[test]
 fn a_batch_that_fails_is_recorded_though_batches_like_it_are_left_out() {
-    let telemetry = init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(1));
+    let telemetry = init_telemetry(TelemetryConfig::new("test").with_max_spans_per_second(1)).expect("telemetry");
     // Spends the budget of a minute.
     (0..60).for_each(|_| drop(telemetry.spans().start("request").root().start()));
     let mut harness = Harness::new(&[

@@ -9,7 +9,7 @@ use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
 use crate::support::{Bench, count, root};
 
 fn telemetry(capacity: usize) -> TelemetryProviders {
-    init_telemetry(TelemetryConfig::new("shop").with_span_queue_capacity(capacity))
+    init_telemetry(TelemetryConfig::new("shop").with_span_queue_capacity(capacity)).expect("telemetry")
 }
 
 fn writer(bench: &Bench, telemetry: &TelemetryProviders) -> SpanWriter {
@@ -26,7 +26,7 @@ async fn stop_writes_everything_that_has_ended() {
     let telemetry = telemetry(100_000);
     let writer = writer(&bench, &telemetry);
     end_spans(&telemetry, 20_000);
-    telemetry.shutdown();
+    telemetry.close();
     writer.stop().expect("stopped");
     let (_dir, reopened) = bench.reopened_copy();
     assert_eq!(count(&reopened).await, (20_000, 20_000));
@@ -51,7 +51,7 @@ async fn what_the_queue_drops_is_counted() {
     let telemetry = telemetry(10);
     end_spans(&telemetry, 100);
     let writer = writer(&bench, &telemetry);
-    telemetry.shutdown();
+    telemetry.close();
     writer.stop().expect("stopped");
     assert_eq!(count(&bench.store).await, (10, 10));
     for (what, expected) in [("received", 100.0), ("refused", 90.0), ("stored", 10.0)] {

@@ -10,6 +10,8 @@ use super::{HistogramBucket, MetricDesc, MetricKind};
 pub struct MetricSample {
     /// The name in Prometheus text.
     pub name: Cow<'static, str>,
+    /// What it counts, for people.
+    pub help: Cow<'static, str>,
     /// The part of the program it belongs to.
     pub component: Option<Cow<'static, str>>,
     /// Counter, gauge or histogram.
@@ -44,6 +46,7 @@ fn sample(desc: &MetricDesc, values: &[String], series: &Series) -> MetricSample
     };
     MetricSample {
         name: desc.name.clone(),
+        help: desc.help.clone(),
         component: desc.component.clone(),
         kind: desc.kind,
         unit: desc.unit.clone(),

@@ -2,7 +2,7 @@
 
 use super::rules::Facts;
 use crate::Text;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, Unfinished};
 use crate::sampling::randomness;
 
 /// What a waiting trace takes without spans: itself, its places in two maps, and the list of its spans.
@@ -17,7 +17,7 @@ pub(super) struct Pending {
     pub(super) randomness: u64,
     pub(super) facts: Facts,
     #[expect(clippy::vec_box, reason = "spans come boxed and go boxed; only their pointers are moved")]
-    pub(super) spans: Vec<Box<SpanRecord>>,
+    pub(super) spans: Vec<Box<Unfinished>>,
     /// Its own and those of its spans.
     pub(super) bytes: usize,
 }

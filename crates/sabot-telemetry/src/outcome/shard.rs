@@ -6,7 +6,7 @@ use super::pending::Pending;
 use super::rules::Facts;
 use super::size::size_bytes;
 use super::verdict::Verdicts;
-use crate::record::SpanRecord;
+use crate::record::Unfinished;
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -30,10 +30,10 @@ impl Shard {
     }
 
     /// Puts a span to its trace; how many bytes that takes. Gives the span back if its trace does not wait.
-    pub(super) fn push(&mut self, span: Box<SpanRecord>, facts: Facts) -> Result<usize, Box<SpanRecord>> {
-        let number = self.numbers.get(&span.trace_id);
+    pub(super) fn push(&mut self, mut span: Box<Unfinished>, facts: Facts) -> Result<usize, Box<Unfinished>> {
+        let number = self.numbers.get(&span.record().trace_id);
         let Some((_, pending)) = number.and_then(|number| self.pending.get_mut(number)) else { return Err(span) };
-        let bytes = size_bytes(&span);
+        let bytes = size_bytes(span.record());
         pending.facts |= facts;
         pending.bytes += bytes;
         pending.spans.push(span);

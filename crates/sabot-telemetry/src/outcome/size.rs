@@ -1,7 +1,7 @@
 //! How much memory a span takes. Text that others share is counted in full: it may be the last to hold it.
 
 use crate::Text;
-use crate::record::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord, SpanStatus};
+use crate::record::{Attribute, AttributeValue, SpanEvent, SpanLink, SpanRecord, SpanStatus, Unfinished};
 
 /// A span, its place in a list and all it holds.
 pub(super) fn size_bytes(span: &SpanRecord) -> usize {
@@ -11,7 +11,7 @@ pub(super) fn size_bytes(span: &SpanRecord) -> usize {
     let events: usize =
         span.events.iter().map(|event| text_bytes(&event.name) + attributes_bytes(&event.attributes)).sum();
     place
-        + size_of::<SpanRecord>()
+        + size_of::<Unfinished>()
         + text_bytes(&span.name)
         + text_bytes(&span.trace_state)
         + status
@@ -30,9 +30,7 @@ fn value_bytes(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::Str(text) => text_bytes(text),
         AttributeValue::Int(_) | AttributeValue::Float(_) | AttributeValue::Bool(_) => 0,
-        AttributeValue::List(values) => {
-            values.capacity() * size_of::<AttributeValue>() + values.iter().map(value_bytes).sum::<usize>()
-        }
+        AttributeValue::List(values) => size_of_val(&**values) + values.iter().map(value_bytes).sum::<usize>(),
     }
 }
 

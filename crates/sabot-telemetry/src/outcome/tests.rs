@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::pending::ENTRY_BYTES;
 use super::{OutcomeCounts, OutcomeReason, OutcomeRules, OutcomeSampler};
-use crate::record::{AttributeValue, Dropped, Resource, SpanKind, SpanRecord, SpanStatus};
+use crate::record::{AttributeValue, Dropped, Resource, SpanKind, SpanRecord, SpanStatus, Unfinished};
 use crate::sampling::{HeadSampler, Sampling, SamplingStrategy, adjusted_count};
 use crate::spans::SpanJudges;
 use crate::{SpanQueue, Spans, Text, TraceContext};
@@ -33,6 +33,10 @@ fn span(trace_id: [u8; 16], span_id: u64, name: &'static str) -> SpanRecord {
         links: Vec::new(),
         dropped: Dropped::default(),
     }
+}
+
+fn unfinished(span: SpanRecord) -> Box<Unfinished> {
+    Box::new(Unfinished::new(span))
 }
 
 fn reason(span: &SpanRecord) -> Option<String> {
@@ -127,8 +131,8 @@ fn each_rule_keeps_what_it_names() {
             let mut ended = span(trace_id, 1, name);
             ended.end_unix_nano = ms * 1_000_000;
             ended.attributes.extend(attribute.map(|(key, value)| (key.into(), value)));
-            sampler.end(Box::new(ended), true, &mut released);
-            let reasons: Vec<_> = released.iter().map(|span| reason(span)).collect();
+            sampler.end(unfinished(ended), true, &mut released);
+            let reasons: Vec<_> = released.into_iter().map(|span| reason(&span.finish())).collect();
             assert_eq!(
                 reasons,
                 expected.map(|reason| Some(reason.to_owned())).into_iter().collect::<Vec<_>>(),
@@ -180,8 +184,8 @@ fn weights_add_up_to_what_there_was() {
         if number % 10 == 0 {
             root.status = SpanStatus::Error("x".into());
         }
-        outcome.end(Box::new(root), true, &mut released);
-        for span in released {
+        outcome.end(unfinished(root), true, &mut released);
+        for span in released.into_iter().map(|span| span.finish()) {
             let weight = adjusted_count(&span.trace_state);
             let (sum, kept) = if span.status == SpanStatus::Unset {
                 (&mut well, &mut kept_well)
@@ -215,8 +219,8 @@ fn a_full_buffer_decides_the_oldest_trace_and_counts_it() {
     assert_eq!((counts.traces_early, counts.kept_by(OutcomeReason::Slow)), (20, 20));
     let mut late = span(1_u128.to_be_bytes(), 1, "root");
     late.end_unix_nano = 1;
-    sampler.end(Box::new(late), true, &mut released);
-    assert_eq!(released.iter().map(|span| reason(span)).collect::<Vec<_>>(), [Some("slow".to_owned())]);
+    sampler.end(unfinished(late), true, &mut released);
+    assert_eq!(released.into_iter().map(|span| reason(&span.finish())).collect::<Vec<_>>(), [Some("slow".to_owned())]);
 }
 
 #[test]
@@ -226,12 +230,12 @@ fn verdicts_are_forgotten_in_time_and_what_comes_then_is_judged_alone() {
     for number in 0..2_000_u128 {
         let root = span(number.to_be_bytes(), 1, "root");
         sampler.begin(&root, &mut released);
-        sampler.end(Box::new(root), true, &mut released);
+        sampler.end(unfinished(root), true, &mut released);
     }
     for number in [0_u128, 1_999] {
         let mut late = span(number.to_be_bytes(), 2, "late");
         late.status = SpanStatus::Error("x".into());
-        sampler.end(Box::new(late), false, &mut released);
+        sampler.end(unfinished(late), false, &mut released);
     }
     assert_eq!(released.len(), 1, "the verdict on the newer one is known");
     let counts = sampler.counts();
@@ -277,7 +281,7 @@ fn threads_lose_and_duplicate_nothing() {
 
 #[test]
 fn without_rules_nothing_waits_and_nothing_is_counted() {
-    let telemetry = crate::init_telemetry(crate::TelemetryConfig::new("test"));
+    let telemetry = crate::init_telemetry(crate::TelemetryConfig::new("test")).unwrap();
     let root = telemetry.spans().start("root").root().start();
     drop(root.child("child").start());
     assert_eq!(telemetry.span_queue().drain(2).len(), 1);

@@ -9,7 +9,7 @@ use crate::sync::lock;
 use crate::{Redaction, Redactor, Resource, Spans, TelemetryConfig, TelemetryProviders, init_telemetry};
 
 fn telemetry(capacity: usize) -> TelemetryProviders {
-    init_telemetry(TelemetryConfig::new("test").with_span_queue_capacity(capacity))
+    init_telemetry(TelemetryConfig::new("test").with_span_queue_capacity(capacity)).expect("telemetry")
 }
 
 fn end_spans(telemetry: &TelemetryProviders, count: usize) {
@@ -77,7 +77,7 @@ fn the_consumer_is_woken_once_per_eighth_of_the_capacity() {
 fn shutdown_closes_the_queue_and_leaves_what_is_in_it() {
     let telemetry = telemetry(16);
     end_spans(&telemetry, 1);
-    telemetry.shutdown();
+    telemetry.close();
     assert!(!telemetry.span_queue().wait(Duration::ZERO));
     assert_eq!(telemetry.span_queue().drain(usize::MAX).len(), 1);
 }
@@ -99,7 +99,7 @@ fn a_waiting_consumer_gets_every_span_and_ends_with_the_queue() {
             panic!("the queue was never closed");
         });
         end_spans(&telemetry, 9);
-        telemetry.shutdown();
+        telemetry.close();
         assert_eq!(consumer.join().unwrap(), 9);
     });
 }

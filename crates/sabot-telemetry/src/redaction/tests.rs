@@ -31,7 +31,7 @@ fn check(text: &str, expected: Expect) {
 }
 
 fn record() -> SpanRecord {
-    let telemetry = init_telemetry(crate::TelemetryConfig::new("test"));
+    let telemetry = init_telemetry(crate::TelemetryConfig::new("test")).unwrap();
     drop(telemetry.spans().start("work").root().start());
     telemetry.span_queue().drain(1).remove(0)
 }
@@ -213,7 +213,7 @@ fn every_part_of_a_span_is_redacted_and_counted() {
         name: "GET /users/bob@example.com".into(),
         status: SpanStatus::Error("no user bob@example.com".into()),
         attributes: vec![
-            ("list".into(), AttributeValue::List(vec![1.into(), AttributeValue::List(vec![mail.clone()])])),
+            ("list".into(), AttributeValue::List([1.into(), AttributeValue::List([mail.clone()].into())].into())),
             ("token".into(), "abc".into()),
             ("rows".into(), 3.into()),
         ],
@@ -228,8 +228,8 @@ fn every_part_of_a_span_is_redacted_and_counted() {
     let redacted: AttributeValue = "[redacted]".into();
     assert_eq!(span.name, "GET /users/[redacted]");
     assert_eq!(span.status, SpanStatus::Error("no user [redacted]".into()));
-    let inner = AttributeValue::List(vec![redacted.clone()]);
-    assert_eq!(span.attributes[0].1, AttributeValue::List(vec![1.into(), inner]));
+    let inner = AttributeValue::List([redacted.clone()].into());
+    assert_eq!(span.attributes[0].1, AttributeValue::List([1.into(), inner].into()));
     assert_eq!((&span.attributes[1].1, &span.attributes[2].1), (&redacted, &3.into()));
     assert!(span.events[0].attributes.iter().all(|(_, value)| *value == redacted));
     assert_eq!(redactor.counts(), RedactionCounts { keys: 2, values: 4, content: 0 });
@@ -241,7 +241,7 @@ fn every_part_of_a_span_is_redacted_and_counted() {
 
 #[test]
 fn lists_too_deep_to_look_into_are_taken_out() {
-    let nest = |depth| (0..depth).fold("plain".into(), |value: AttributeValue, _| AttributeValue::List(vec![value]));
+    let nest = |depth| (0..depth).fold("plain".into(), |value: AttributeValue, _| AttributeValue::List([value].into()));
     let redactor = redactor();
     assert_eq!(one(&redactor, "list", nest(16)), Some(nest(16)));
     assert_ne!(one(&redactor, "list", nest(17)), Some(nest(17)));

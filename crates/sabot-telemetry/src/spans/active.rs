@@ -9,7 +9,7 @@ use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
-use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus};
+use crate::record::{Attribute, AttributeValue, SpanEvent, SpanKind, SpanRecord, SpanStatus, Unfinished};
 
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
@@ -24,24 +24,55 @@ pub struct ActiveSpan {
 /// What there is of a recorded span so far, and where it goes at its end.
 #[derive(Debug)]
 pub(super) struct Recording {
-    pub(super) context: TraceContext,
-    pub(super) record: Box<SpanRecord>,
+    pub(super) record: Box<Unfinished>,
     /// Before the start: whether it may be one.
     pub(super) is_local_root: bool,
     pub(super) recorder: Arc<Recorder>,
 }
 
 impl ActiveSpan {
-    pub(super) const fn unrecorded(context: TraceContext) -> Self {
-        Self { context, recording: None, measured: None }
+    #[inline]
+    pub(super) const fn new(context: TraceContext, recording: Option<Recording>) -> Self {
+        Self { context, recording, measured: None }
     }
 
-    pub(super) const fn recorded(recording: Recording) -> Self {
-        Self { context: recording.context, recording: Some(recording), measured: None }
-    }
-
+    #[inline]
     pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
         Self { context, recording: None, measured: Some(measured) }
+    }
+
+    /// Whether anybody wants to know when it starts and ends.
+    #[inline]
+    pub(super) const fn is_observed(&self) -> bool {
+        self.recording.is_some() || self.measured.is_some()
+    }
+
+    pub(super) const fn may_be_local_root(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.is_local_root = true;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_kind(&mut self, kind: SpanKind) {
+        if let Some(unfinished) = self.unfinished_mut() {
+            unfinished.bare().kind = kind;
+        } else if let Some(measured) = &mut self.measured {
+            measured.kind = kind;
+        }
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self, start_unix_nano: u64) {
+        if let Some(Recording { record, is_local_root, recorder }) = &mut self.recording {
+            let record = record.bare();
+            record.start_unix_nano = start_unix_nano;
+            if *is_local_root {
+                *is_local_root = recorder.begin(record);
+            }
+        } else if let Some(measured) = &mut self.measured {
+            measured.start_unix_nano = start_unix_nano;
+        }
     }
 
     /// What to send along so that others can hang their spans below this one. Empty when tracing is disabled and there
@@ -65,20 +96,22 @@ impl ActiveSpan {
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
             Some(Recording { recorder, record, .. }) => {
-                SpanDraft::below(recorder, self.context, record.trace_state.clone(), name.into())
+                SpanDraft::below(recorder, self.context, record.trace_state().clone(), name.into())
             }
             None => SpanDraft::unrecorded(self.context),
         }
     }
 
     /// Adds an attribute. Keys are not deduplicated: set each once.
+    #[inline]
     pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<AttributeValue>) {
         self.set_attribute_with(key, || value);
     }
 
     /// Adds an attribute whose value takes work: computed only if the span is recorded.
+    #[inline]
     pub fn set_attribute_with<V: Into<AttributeValue>>(&mut self, key: impl Into<Text>, value: impl FnOnce() -> V) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
+        if let Some(record) = self.record_mut() {
             record.add_attribute(key.into(), value().into());
         }
     }
@@ -89,7 +122,7 @@ impl ActiveSpan {
         name: impl Into<Text>,
         attributes: impl IntoIterator<Item = (K, AttributeValue)>,
     ) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
+        if let Some(record) = self.record_mut() {
             let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value)).collect();
             record.add_event(SpanEvent { name: name.into(), at_unix_nano: unix_nanos_now(), attributes });
         }
@@ -98,11 +131,8 @@ impl ActiveSpan {
     /// Marks the span as failed: status, `error.type`, and an `exception` event whose `exception.stacktrace` holds the
     /// chain of causes if there is one. `error_type` is a short stable name, fit for a metric label.
     pub fn record_error(&mut self, error: &dyn Error, error_type: impl Into<Text>) {
-        if let Some(measured) = &mut self.measured {
-            measured.set_failed();
-        }
         if !self.is_recording() {
-            return;
+            return self.set_status(SpanStatus::Error(Text::default()));
         }
         let error_type = error_type.into();
         let message = error.to_string();
@@ -110,33 +140,73 @@ impl ActiveSpan {
             ("exception.type".into(), error_type.clone().into()),
             ("exception.message".into(), message.clone().into()),
         ];
-        if let Some(chain) = causes(error) {
+        if let Some(chain) = causes(&message, error.source()) {
             exception.push(("exception.stacktrace".into(), chain.into()));
         }
         self.add_event("exception", exception);
         self.set_attribute("error.type", error_type);
-        if let Some(Recording { record, .. }) = &mut self.recording {
-            record.status = SpanStatus::Error(message.into());
+        self.set_status(SpanStatus::Error(message.into()));
+    }
+
+    /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
+    /// [`Unset`](SpanStatus::Unset) takes nothing back.
+    pub fn set_status(&mut self, status: SpanStatus) {
+        if let Some(unfinished) = self.unfinished_mut() {
+            unfinished.bare().set_status(status);
+        } else if let Some(measured) = &mut self.measured {
+            measured.set_status(&status);
+        }
+    }
+
+    /// What there is of the span, if it is recorded and has not ended.
+    #[inline]
+    pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
+        self.unfinished_mut().map(Unfinished::record)
+    }
+
+    /// The same, with attributes where they happen to be.
+    #[inline]
+    pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
+        self.recording.as_mut().map(|recording| recording.record.as_mut())
+    }
+
+    pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
+        self.context.span_id = span_id;
+    }
+
+    #[inline(never)]
+    fn end_now(&mut self) {
+        self.end_at(unix_nanos_now());
+    }
+
+    /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
+    pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
+        if let Some(Recording { mut record, is_local_root, recorder }) = self.recording.take()
+            && record.bare().start_unix_nano != 0
+        {
+            record.bare().end_unix_nano = end_unix_nano;
+            recorder.end(record, is_local_root);
+        }
+        if let Some(measured) = self.measured.take() {
+            measured.end(end_unix_nano);
         }
     }
 }
 
 impl Drop for ActiveSpan {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(Recording { mut record, is_local_root, recorder, .. }) = self.recording.take() {
-            record.end_unix_nano = unix_nanos_now();
-            recorder.end(record, is_local_root);
-        } else if let Some(measured) = self.measured.take() {
-            measured.end(unix_nanos_now());
+        if self.is_observed() {
+            self.end_now();
         }
     }
 }
 
-/// The error and what caused it, one per line; `None` for an error without a cause.
-fn causes(error: &dyn Error) -> Option<String> {
-    let mut next = error.source();
+/// An error and what caused it, one per line; `None` for an error without a cause.
+pub(crate) fn causes(message: &str, cause: Option<&dyn Error>) -> Option<String> {
+    let mut next = cause;
     next?;
-    let mut chain = error.to_string();
+    let mut chain = message.to_owned();
     while let Some(cause) = next {
         // Fails only if the cause's own Display does, and then there is no more to tell.
         write!(chain, "\ncaused by: {cause}").ok()?;

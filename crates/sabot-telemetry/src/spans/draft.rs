@@ -8,78 +8,73 @@ use super::{ActiveSpan, Recorder, Recording};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::{SAMPLED, TraceContext};
-use crate::record::{AttributeValue, SpanKind, SpanLink};
+use crate::record::{AttributeValue, SpanKind, SpanLink, SpanRecord, Unfinished};
 
 /// Takes what is known of a span at its start. Cheap to fill when the span is not recorded: everything is ignored.
 #[derive(Debug)]
 #[must_use = "a span starts with .start()"]
 pub struct SpanDraft {
-    fate: Fate,
-}
-
-#[derive(Debug)]
-enum Fate {
-    Unrecorded(TraceContext),
-    Measured(TraceContext, Box<Measured>),
-    Recorded(Recording),
+    /// Not a span yet: what is dropped without a start goes nowhere.
+    span: ActiveSpan,
 }
 
 impl SpanDraft {
     /// A span that only passes `context` on.
+    #[inline]
     pub(super) const fn unrecorded(context: TraceContext) -> Self {
-        Self { fate: Fate::Unrecorded(context) }
+        Self { span: ActiveSpan::new(context, None) }
     }
 
-    pub(super) const fn recorded(recording: Recording) -> Self {
-        Self { fate: Fate::Recorded(recording) }
+    #[inline]
+    pub(super) const fn recorded(context: TraceContext, recording: Recording) -> Self {
+        Self { span: ActiveSpan::new(context, Some(recording)) }
     }
 
     /// A span that is measured and not recorded.
+    #[inline]
     pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
-        Self { fate: Fate::Measured(context, measured) }
+        Self { span: ActiveSpan::measured(context, measured) }
     }
 
     /// Says that nothing is known of a parent that runs here.
-    pub(super) fn may_be_local_root(&mut self, kind: SpanKind) {
-        if let Fate::Recorded(recording) = &mut self.fate {
-            recording.is_local_root = true;
-            recording.record.kind = kind;
-        }
+    pub(super) const fn may_be_local_root(&mut self) {
+        self.span.may_be_local_root();
     }
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
+    #[inline(never)]
     pub(super) fn below(recorder: &Arc<Recorder>, parent: TraceContext, trace_state: Text, name: Text) -> Self {
         if !recorder.queue.is_open() {
             return Self::unrecorded(parent);
         }
         let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::recorded(recorder.record(context, Some(parent.span_id), trace_state, name))
+        Self::recorded(context, recorder.record(context, Some(parent.span_id), trace_state, name))
     }
 
     /// Whether anything given to this builder will be kept.
+    #[inline]
     pub const fn is_recording(&self) -> bool {
-        matches!(self.fate, Fate::Recorded(_))
+        self.span.is_recording()
     }
 
     /// The span's kind; internal unless said otherwise.
+    #[inline]
     pub fn kind(mut self, kind: SpanKind) -> Self {
-        match &mut self.fate {
-            Fate::Recorded(recording) => recording.record.kind = kind,
-            Fate::Measured(_, measured) => measured.kind = kind,
-            Fate::Unrecorded(_) => {}
-        }
+        self.span.set_kind(kind);
         self
     }
 
     /// An attribute.
+    #[inline]
     pub fn attribute(self, key: impl Into<Text>, value: impl Into<AttributeValue>) -> Self {
         self.attribute_with(key, || value)
     }
 
     /// An attribute whose value takes work: computed only if the span is recorded.
+    #[inline]
     pub fn attribute_with<V: Into<AttributeValue>>(mut self, key: impl Into<Text>, value: impl FnOnce() -> V) -> Self {
-        if let Fate::Recorded(recording) = &mut self.fate {
-            recording.record.add_attribute(key.into(), value().into());
+        if let Some(record) = self.record_mut() {
+            record.add_attribute(key.into(), value().into());
         }
         self
     }
@@ -87,30 +82,44 @@ impl SpanDraft {
     /// Another span that caused this one, such as the producer of a record in a batch. An empty context is
     /// ignored, and so is one that is not recorded: there is nothing to follow it to.
     pub fn link(mut self, cause: TraceContext) -> Self {
-        if let Fate::Recorded(recording) = &mut self.fate
+        if let Some(record) = self.record_mut()
             && cause.is_valid()
             && cause.is_sampled()
         {
-            recording.record.add_link(SpanLink { trace_id: cause.trace_id, span_id: cause.span_id });
+            record.add_link(SpanLink { trace_id: cause.trace_id, span_id: cause.span_id });
         }
         self
     }
 
     /// Starts the span.
+    #[inline]
     pub fn start(self) -> ActiveSpan {
-        match self.fate {
-            Fate::Unrecorded(context) => ActiveSpan::unrecorded(context),
-            Fate::Measured(context, mut measured) => {
-                measured.start_unix_nano = unix_nanos_now();
-                ActiveSpan::measured(context, measured)
-            }
-            Fate::Recorded(mut recording) => {
-                recording.record.start_unix_nano = unix_nanos_now();
-                if recording.is_local_root {
-                    recording.is_local_root = recording.recorder.begin(&recording.record);
-                }
-                ActiveSpan::recorded(recording)
-            }
+        self.start_at(unix_nanos_now)
+    }
+
+    /// Starts the span at a moment that is asked for only if it is recorded.
+    #[inline]
+    pub(crate) fn start_at(mut self, moment: impl FnOnce() -> u64) -> ActiveSpan {
+        if self.span.is_observed() {
+            self.span.begin(moment().max(1));
         }
+        self.span
+    }
+
+    /// Gives a span that is not recorded an id of its own, by which what is said during it can be told apart.
+    pub(crate) fn renew_span_id(&mut self) {
+        self.span.set_span_id(new_span_id());
+    }
+
+    /// What there is of the span, if it is recorded.
+    #[inline]
+    pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
+        self.span.record_mut()
+    }
+
+    /// The same, with attributes where they happen to be.
+    #[inline]
+    pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
+        self.span.unfinished_mut()
     }
 }

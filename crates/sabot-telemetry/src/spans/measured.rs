@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Recorder;
 use crate::Text;
-use crate::record::SpanKind;
+use crate::record::{SpanKind, SpanStatus};
 use crate::red::Measurement;
 
 /// What metrics want to know of a span. Exists only where they are configured.
@@ -12,7 +12,7 @@ use crate::red::Measurement;
 pub(super) struct Measured {
     pub(super) kind: SpanKind,
     pub(super) start_unix_nano: u64,
-    has_failed: bool,
+    status: SpanStatus,
     name: Text,
     is_root: bool,
     recorder: Arc<Recorder>,
@@ -20,11 +20,16 @@ pub(super) struct Measured {
 
 impl Measured {
     pub(super) const fn new(recorder: Arc<Recorder>, kind: SpanKind, name: Text, is_root: bool) -> Self {
-        Self { kind, start_unix_nano: 0, has_failed: false, name, is_root, recorder }
+        Self { kind, start_unix_nano: 0, status: SpanStatus::Unset, name, is_root, recorder }
     }
 
-    pub(super) const fn set_failed(&mut self) {
-        self.has_failed = true;
+    /// As a recorded span takes it, without the reason.
+    pub(super) fn set_status(&mut self, status: &SpanStatus) {
+        match (&self.status, status) {
+            (SpanStatus::Ok, _) | (_, SpanStatus::Unset) => {}
+            (_, SpanStatus::Ok) => self.status = SpanStatus::Ok,
+            (_, SpanStatus::Error(_)) => self.status = SpanStatus::Error(Text::default()),
+        }
     }
 
     /// The span has ended; one that never started is none.
@@ -36,7 +41,7 @@ impl Measured {
                 operation: &self.name,
                 kind: self.kind,
                 is_root: self.is_root,
-                has_failed: self.has_failed,
+                has_failed: matches!(self.status, SpanStatus::Error(_)),
                 nanos: end_unix_nano.saturating_sub(self.start_unix_nano),
                 exemplar: None,
             });

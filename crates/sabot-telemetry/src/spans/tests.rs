@@ -1,6 +1,10 @@
 //! Ids are unlikely to meet.
 
-use super::ids::{new_span_id, new_trace_id};
+use rand::rngs::SmallRng;
+use rand::{RngCore, SeedableRng};
+
+use super::ids::{Generator, new_span_id, new_trace_id};
+use crate::{TelemetryConfig, init_telemetry};
 
 #[test]
 fn ids_of_different_threads_do_not_meet() {
@@ -15,4 +19,24 @@ fn ids_of_different_threads_do_not_meet() {
     ids.sort_unstable_by_key(|(_, span_id)| *span_id);
     ids.dedup_by_key(|(_, span_id)| *span_id);
     assert_eq!(ids.len(), 2_000);
+}
+
+#[test]
+fn the_generator_is_the_published_one() {
+    let state = [1_u64, 2, 3, 4];
+    let seed: Vec<u8> = state.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut published = SmallRng::from_seed(seed.try_into().unwrap());
+    let mut own = Generator(state);
+    for _ in 0..1_000 {
+        assert_eq!(own.next(), published.next_u64());
+    }
+}
+
+#[test]
+fn a_draft_that_is_never_started_is_no_span() {
+    let telemetry = init_telemetry(TelemetryConfig::new("test")).expect("telemetry");
+    drop(telemetry.spans().start("forgotten").root().attribute("rows", 1));
+    drop(telemetry.spans().start("kept").root().start());
+    let names: Vec<_> = telemetry.span_queue().drain(10).into_iter().map(|span| span.name.to_string()).collect();
+    assert_eq!((names, telemetry.span_queue().received()), (vec!["kept".to_owned()], 1));
 }

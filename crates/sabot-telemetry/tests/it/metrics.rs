@@ -70,7 +70,7 @@ fn reading_while_writing_is_consistent() {
 
 #[test]
 fn totals_kept_elsewhere_are_refreshed_on_every_reading() {
-    let telemetry = init_telemetry(TelemetryConfig::new("test").with_span_queue_capacity(2));
+    let telemetry = init_telemetry(TelemetryConfig::new("test").with_span_queue_capacity(2)).expect("telemetry");
     let received = MetricDesc::new("spans_received_total", MetricKind::Counter, "Spans ended.");
     let refused = MetricDesc::new("spans_refused_total", MetricKind::Counter, "Spans dropped.");
     let counters = [telemetry.registry().counter(&received, &[]), telemetry.registry().counter(&refused, &[])];

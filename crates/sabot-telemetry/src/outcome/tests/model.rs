@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::pending::ENTRY_BYTES;
 use super::super::size::size_bytes;
 use super::super::{OutcomeRules, OutcomeSampler};
-use super::{reason, span};
+use super::{reason, span, unfinished};
 use crate::Text;
 use crate::record::{SpanRecord, SpanStatus};
 use crate::sampling::{adjusted_count, randomness};
@@ -208,7 +208,7 @@ fn run(ids: &[[u8; 16]], steps: Vec<Step>, buffer_bytes: usize, shards: usize) {
                 span.attributes.push(("text".into(), "x".repeat(text).into()));
                 ended += 1;
                 // The same size: a clone has no room to spare, and what is counted is room.
-                sampler.end(Box::new(span.clone()), is_local_root, &mut released);
+                sampler.end(unfinished(span.clone()), is_local_root, &mut released);
                 model.end(span.clone(), is_local_root, &mut expected);
             }
         }
@@ -218,8 +218,8 @@ fn run(ids: &[[u8; 16]], steps: Vec<Step>, buffer_bytes: usize, shards: usize) {
     while !model.waiting.is_empty() {
         model.decide_oldest(now, &mut expected);
     }
-    let released: Out =
-        released.iter().map(|span| (span.span_id, reason(span), adjusted_count(&span.trace_state))).collect();
+    let out = |span: SpanRecord| (span.span_id, reason(&span), adjusted_count(&span.trace_state));
+    let released: Out = released.into_iter().map(|span| out(span.finish())).collect();
     let counts = sampler.counts();
     assert_eq!((counts.spans_held, counts.bytes_held, counts.spans_in), (0, 0, ended));
     assert_eq!(counts.spans_kept, released.len() as u64);

@@ -1,0 +1,45 @@
+//! What can be wrong with a configuration.
+
+/// A setting that cannot work; the message says what to write instead.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An address telemetry is to be sent to.
+    #[error("{kind} endpoint \"{endpoint}\": {problem}")]
+    Endpoint {
+        /// The protocol it is for.
+        kind: &'static str,
+        /// What was given.
+        endpoint: String,
+        /// What is wrong, and what to write.
+        problem: String,
+    },
+    /// A header.
+    #[error("header \"{name}\": {problem}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what to write.
+        problem: String,
+    },
+    /// Any other setting.
+    #[error("{setting}: \"{value}\" is not valid: {problem}")]
+    Setting {
+        /// Its name: an environment variable, or a key of the configuration.
+        setting: String,
+        /// What was given.
+        value: String,
+        /// What to write.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn endpoint(kind: &'static str, endpoint: &str, problem: String) -> Self {
+        Self::Endpoint { kind, endpoint: endpoint.to_owned(), problem }
+    }
+
+    pub(crate) fn setting(setting: impl Into<String>, value: impl ToString, problem: impl Into<String>) -> Self {
+        Self::Setting { setting: setting.into(), value: value.to_string(), problem: problem.into() }
+    }
+}
