@@ -19,15 +19,13 @@ use crate::{SpanKind, SpanStatus, Text};
 mod active;
 mod draft;
 mod ids;
-mod measured;
 
 pub use active::ActiveSpan;
 pub use draft::SpanDraft;
 
-use active::Recording;
 pub(crate) use active::causes;
+use active::{Purpose, Recording};
 pub(crate) use ids::{new_span_id, new_unique_id};
-use measured::Measured;
 
 use ids::new_trace_id;
 
@@ -52,6 +50,10 @@ struct Recorder {
     judges: SpanJudges,
     /// Roots whose random bits are below this are left out, and nothing else has to be known about them.
     kept_from: Threshold,
+    /// What may be the local root of its trace: no span where nobody asks.
+    may_be_root: Purpose,
+    /// Ended spans go straight to the queue.
+    is_plain: bool,
     /// Spans below a parent that is not sampled are left out, and nothing else has to be known about them.
     follows_unsampled: bool,
 }
@@ -99,7 +101,10 @@ impl Spans {
         let measures = judges.red.is_some();
         let kept_from = if measures { Threshold::ALWAYS } else { judges.sampler.kept_from() };
         let follows_unsampled = !measures && judges.sampler.follows_parents();
-        Self { mode: Mode::Recording(Arc::new(Recorder { resource, queue, judges, kept_from, follows_unsampled })) }
+        let is_plain = !measures && judges.outcome.is_none();
+        let may_be_root = if judges.outcome.is_some() { Purpose::LocalRoot } else { Purpose::Recorded };
+        let recorder = Recorder { resource, queue, judges, kept_from, may_be_root, is_plain, follows_unsampled };
+        Self { mode: Mode::Recording(Arc::new(recorder)) }
     }
 
     /// A handle that never records and marks every context it passes on as unsampled. For work on telemetry itself
@@ -165,7 +170,17 @@ impl SpanStart<'_> {
     /// parent it is a root.
     #[inline]
     pub fn parent(self, parent: impl Into<Option<TraceContext>>) -> SpanDraft {
-        self.parent_with(parent, Text::default(), SpanKind::Internal, |_| None)
+        let Some(parent) = parent.into() else { return self.root() };
+        if !parent.is_valid() {
+            return self.root();
+        }
+        match &self.spans.mode {
+            Mode::Recording(recorder) if parent.is_sampled() || !recorder.follows_unsampled => {
+                recorder.child(parent, Text::default(), SpanKind::Internal, self.name, self.routine, |_| None)
+            }
+            Mode::Recording(_) | Mode::Disabled => SpanDraft::unrecorded(parent),
+            Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
+        }
     }
 
     /// [`parent`](Self::parent) with all that can be known at a start: the `tracestate` that came with the parent, the
@@ -184,13 +199,10 @@ impl SpanStart<'_> {
             return self.root_with(kind, known);
         }
         match &self.spans.mode {
-            Mode::Recording(recorder) if recorder.follows_unsampled && !parent.is_sampled() => {
-                SpanDraft::unrecorded(parent)
-            }
-            Mode::Recording(recorder) => {
+            Mode::Recording(recorder) if parent.is_sampled() || !recorder.follows_unsampled => {
                 recorder.child(parent, trace_state.into(), kind, self.name, self.routine, known)
             }
-            Mode::Disabled => SpanDraft::unrecorded(parent),
+            Mode::Recording(_) | Mode::Disabled => SpanDraft::unrecorded(parent),
             Mode::Suppressed => SpanDraft::unrecorded(parent.unsampled()),
         }
     }
@@ -243,12 +255,9 @@ impl Recorder {
                 // How likely routine work is to be admitted is not known, so its weight is not either.
                 let trace_state = if routine { Text::default() } else { trace_state };
                 let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                let mut recording = self.record(context, None, trace_state, name);
-                recording.is_local_root = true;
-                recording.record.bare().kind = kind;
-                SpanDraft::recorded(context, recording)
+                SpanDraft::recorded(context, self.record(self.may_be_root, context, None, trace_state, kind, name))
             }
-            _ => self.unsampled(unsampled_root(trace_id), kind, name, true),
+            _ => self.unsampled(unsampled_root(trace_id), None, kind, name),
         }
     }
 
@@ -264,30 +273,39 @@ impl Recorder {
     ) -> SpanDraft {
         match self.judges.sampler.below(&parent, trace_state, &name, known) {
             Some(trace_state) if !routine || self.queue.admits_routine(true) => {
-                let mut draft = SpanDraft::below(self, parent, trace_state, name).kind(kind);
-                draft.may_be_local_root();
-                draft
+                SpanDraft::below(self, self.may_be_root, parent, trace_state, kind, name)
             }
-            _ => self.unsampled(parent.unsampled(), kind, name, false),
+            _ => self.unsampled(parent.unsampled(), Some(parent.span_id), kind, name),
         }
     }
 
     /// A span that sampling leaves out, and that is measured all the same where that is configured.
-    fn unsampled(self: &Arc<Self>, context: TraceContext, kind: SpanKind, name: Text, is_root: bool) -> SpanDraft {
+    fn unsampled(
+        self: &Arc<Self>,
+        context: TraceContext,
+        parent_span_id: Option<[u8; 8]>,
+        kind: SpanKind,
+        name: Text,
+    ) -> SpanDraft {
         if self.judges.red.is_none() || !self.queue.is_open() {
             return SpanDraft::unrecorded(context);
         }
-        SpanDraft::measured(context, Box::new(Measured::new(Arc::clone(self), kind, name, is_root)))
+        let recording = self.record(Purpose::Measured, context, parent_span_id, Text::default(), kind, name);
+        SpanDraft::recorded(context, recording)
     }
 
     fn record(
         self: &Arc<Self>,
+        purpose: Purpose,
         context: TraceContext,
         parent_span_id: Option<[u8; 8]>,
         trace_state: Text,
+        kind: SpanKind,
         name: Text,
     ) -> Recording {
-        self.queue.expect_one();
+        if purpose != Purpose::Measured {
+            self.queue.expect_one();
+        }
         let record = SpanRecord {
             trace_id: context.trace_id,
             span_id: context.span_id,
@@ -296,7 +314,7 @@ impl Recorder {
             resource: Arc::clone(&self.resource),
             scope: None,
             name,
-            kind: SpanKind::Internal,
+            kind,
             start_unix_nano: 0,
             end_unix_nano: 0,
             status: SpanStatus::Unset,
@@ -305,7 +323,7 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { record: Box::new(Unfinished::new(record)), is_local_root: false, recorder: Arc::clone(self) }
+        Recording { record: Box::new(Unfinished::new(record)), purpose, recorder: Arc::clone(self) }
     }
 
     fn push(&self, released: Released) {
@@ -324,14 +342,30 @@ impl Recorder {
     }
 
     /// A span has ended.
-    fn end(&self, mut span: Box<Unfinished>, is_local_root: bool) {
-        if let Some(red) = &self.judges.red {
-            red.observe(span.bare(), self.judges.outcome.is_none());
+    #[inline]
+    fn end(&self, span: Box<Unfinished>, purpose: Purpose) {
+        if self.is_plain {
+            self.queue.push(span);
+        } else {
+            self.judge(span, purpose);
         }
-        let Some(outcome) = &self.judges.outcome else { return self.queue.push(span) };
-        let mut released = Vec::new();
-        outcome.end(span, is_local_root, &mut released);
-        self.push(released);
+    }
+
+    /// A span has ended that somebody looks at.
+    #[inline(never)]
+    fn judge(&self, mut span: Box<Unfinished>, purpose: Purpose) {
+        if let Some(red) = &self.judges.red {
+            red.observe(span.bare(), purpose != Purpose::Measured && self.judges.outcome.is_none());
+        }
+        match &self.judges.outcome {
+            _ if purpose == Purpose::Measured => {}
+            None => self.queue.push(span),
+            Some(outcome) => {
+                let mut released = Vec::new();
+                outcome.end(span, purpose == Purpose::LocalRoot, &mut released);
+                self.push(released);
+            }
+        }
     }
 }
 

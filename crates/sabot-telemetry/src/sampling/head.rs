@@ -42,6 +42,11 @@ impl Rate {
         Self { threshold: Threshold::ALWAYS, root_state: Text::Static(KEPT) }
     }
 
+    #[inline]
+    fn root(&self, trace_id: &[u8; 16]) -> Option<Text> {
+        self.threshold.keeps(randomness_of(trace_id)).then(|| self.root_state.clone())
+    }
+
     pub(super) fn is_never(&self) -> bool {
         self.threshold == Threshold::NEVER
     }
@@ -78,15 +83,17 @@ impl HeadSampler {
     }
 
     /// The trace state of a root that is to be recorded.
+    #[inline]
     pub(crate) fn root(
         &self,
         trace_id: &[u8; 16],
         name: &str,
         known: impl Fn(&str) -> Option<AttributeValue>,
     ) -> Option<Text> {
-        let by_rule = self.rules.as_ref().and_then(|rules| rules.rate(name, known));
-        let rate = by_rule.as_ref().unwrap_or(&self.base);
-        rate.threshold.keeps(randomness_of(trace_id)).then(|| rate.root_state.clone())
+        match &self.rules {
+            None => self.base.root(trace_id),
+            Some(rules) => rules.rate(name, known).as_ref().unwrap_or(&self.base).root(trace_id),
+        }
     }
 
     /// The trace state of a span below `parent` that is to be recorded.

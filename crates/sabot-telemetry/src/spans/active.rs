@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::measured::Measured;
 use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
@@ -17,61 +16,48 @@ use crate::record::{Attribute, AttributeValue, SpanEvent, SpanKind, SpanRecord, 
 pub struct ActiveSpan {
     context: TraceContext,
     recording: Option<Recording>,
-    /// Of a span that is not recorded.
-    measured: Option<Box<Measured>>,
 }
 
 /// What there is of a recorded span so far, and where it goes at its end.
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) record: Box<Unfinished>,
-    /// Before the start: whether it may be one.
-    pub(super) is_local_root: bool,
+    pub(super) purpose: Purpose,
     pub(super) recorder: Arc<Recorder>,
+}
+
+/// What a record is filled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be stored.
+    Recorded,
+    /// The same, and it is the first of its trace that runs here; before the start: it may be.
+    LocalRoot,
+    /// To be counted and timed: sampling left it out, and nothing that is set on it is kept.
+    Measured,
 }
 
 impl ActiveSpan {
     #[inline]
     pub(super) const fn new(context: TraceContext, recording: Option<Recording>) -> Self {
-        Self { context, recording, measured: None }
+        Self { context, recording }
     }
 
     #[inline]
-    pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
-        Self { context, recording: None, measured: Some(measured) }
-    }
-
-    /// Whether anybody wants to know when it starts and ends.
-    #[inline]
-    pub(super) const fn is_observed(&self) -> bool {
-        self.recording.is_some() || self.measured.is_some()
-    }
-
-    pub(super) const fn may_be_local_root(&mut self) {
-        if let Some(recording) = &mut self.recording {
-            recording.is_local_root = true;
+    pub(super) fn set_kind(&mut self, kind: SpanKind) {
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().kind = kind;
         }
     }
 
     #[inline]
-    pub(crate) fn set_kind(&mut self, kind: SpanKind) {
-        if let Some(unfinished) = self.unfinished_mut() {
-            unfinished.bare().kind = kind;
-        } else if let Some(measured) = &mut self.measured {
-            measured.kind = kind;
-        }
-    }
-
-    #[inline]
-    pub(super) fn begin(&mut self, start_unix_nano: u64) {
-        if let Some(Recording { record, is_local_root, recorder }) = &mut self.recording {
+    pub(super) fn begin(&mut self, moment: impl FnOnce() -> u64) {
+        if let Some(Recording { record, purpose, recorder }) = &mut self.recording {
             let record = record.bare();
-            record.start_unix_nano = start_unix_nano;
-            if *is_local_root {
-                *is_local_root = recorder.begin(record);
+            record.start_unix_nano = moment().max(1);
+            if *purpose == Purpose::LocalRoot && !recorder.begin(record) {
+                *purpose = Purpose::Recorded;
             }
-        } else if let Some(measured) = &mut self.measured {
-            measured.start_unix_nano = start_unix_nano;
         }
     }
 
@@ -89,16 +75,17 @@ impl ActiveSpan {
 
     /// Whether anything set here is kept; ask before building what is costly.
     pub const fn is_recording(&self) -> bool {
-        self.recording.is_some()
+        matches!(&self.recording, Some(Recording { purpose: Purpose::Recorded | Purpose::LocalRoot, .. }))
     }
 
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
-            Some(Recording { recorder, record, .. }) => {
-                SpanDraft::below(recorder, self.context, record.trace_state().clone(), name.into())
+            Some(Recording { recorder, record, purpose: Purpose::Recorded | Purpose::LocalRoot }) => {
+                let (trace_state, kind) = (record.trace_state().clone(), SpanKind::Internal);
+                SpanDraft::below(recorder, Purpose::Recorded, self.context, trace_state, kind, name.into())
             }
-            None => SpanDraft::unrecorded(self.context),
+            _ => SpanDraft::unrecorded(self.context),
         }
     }
 
@@ -151,10 +138,8 @@ impl ActiveSpan {
     /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
     /// [`Unset`](SpanStatus::Unset) takes nothing back.
     pub fn set_status(&mut self, status: SpanStatus) {
-        if let Some(unfinished) = self.unfinished_mut() {
-            unfinished.bare().set_status(status);
-        } else if let Some(measured) = &mut self.measured {
-            measured.set_status(&status);
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().set_status(status);
         }
     }
 
@@ -167,7 +152,10 @@ impl ActiveSpan {
     /// The same, with attributes where they happen to be.
     #[inline]
     pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
-        self.recording.as_mut().map(|recording| recording.record.as_mut())
+        match &mut self.recording {
+            Some(Recording { record, purpose: Purpose::Recorded | Purpose::LocalRoot, .. }) => Some(record),
+            _ => None,
+        }
     }
 
     pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
@@ -181,14 +169,11 @@ impl ActiveSpan {
 
     /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
     pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
-        if let Some(Recording { mut record, is_local_root, recorder }) = self.recording.take()
+        if let Some(Recording { mut record, purpose, recorder }) = self.recording.take()
             && record.bare().start_unix_nano != 0
         {
             record.bare().end_unix_nano = end_unix_nano;
-            recorder.end(record, is_local_root);
-        }
-        if let Some(measured) = self.measured.take() {
-            measured.end(end_unix_nano);
+            recorder.end(record, purpose);
         }
     }
 }
@@ -196,7 +181,7 @@ impl ActiveSpan {
 impl Drop for ActiveSpan {
     #[inline]
     fn drop(&mut self) {
-        if self.is_observed() {
+        if self.recording.is_some() {
             self.end_now();
         }
     }

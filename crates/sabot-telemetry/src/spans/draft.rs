@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::active::Purpose;
 use super::ids::new_span_id;
-use super::measured::Measured;
 use super::{ActiveSpan, Recorder, Recording};
 use crate::Text;
 use crate::clock::unix_nanos_now;
@@ -30,25 +30,21 @@ impl SpanDraft {
         Self { span: ActiveSpan::new(context, Some(recording)) }
     }
 
-    /// A span that is measured and not recorded.
-    #[inline]
-    pub(super) const fn measured(context: TraceContext, measured: Box<Measured>) -> Self {
-        Self { span: ActiveSpan::measured(context, measured) }
-    }
-
-    /// Says that nothing is known of a parent that runs here.
-    pub(super) const fn may_be_local_root(&mut self) {
-        self.span.may_be_local_root();
-    }
-
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
     #[inline(never)]
-    pub(super) fn below(recorder: &Arc<Recorder>, parent: TraceContext, trace_state: Text, name: Text) -> Self {
+    pub(super) fn below(
+        recorder: &Arc<Recorder>,
+        purpose: Purpose,
+        parent: TraceContext,
+        trace_state: Text,
+        kind: SpanKind,
+        name: Text,
+    ) -> Self {
         if !recorder.queue.is_open() {
             return Self::unrecorded(parent);
         }
         let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::recorded(context, recorder.record(context, Some(parent.span_id), trace_state, name))
+        Self::recorded(context, recorder.record(purpose, context, Some(parent.span_id), trace_state, kind, name))
     }
 
     /// Whether anything given to this builder will be kept.
@@ -100,9 +96,7 @@ impl SpanDraft {
     /// Starts the span at a moment that is asked for only if it is recorded.
     #[inline]
     pub(crate) fn start_at(mut self, moment: impl FnOnce() -> u64) -> ActiveSpan {
-        if self.span.is_observed() {
-            self.span.begin(moment().max(1));
-        }
+        self.span.begin(moment);
         self.span
     }
 
