@@ -7,8 +7,8 @@ use std::path::Path;
 
 use sabot_common::config::{self, ExportKind, ExportTarget, Settings};
 use sabot_telemetry::{
-    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, Signal, Target,
-    TargetKind, TelemetryConfig, TelemetryProviders, Temporality, init_telemetry,
+    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, SamplingStrategy,
+    Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders, Temporality, init_telemetry,
 };
 
 use crate::ServerError;
@@ -69,7 +69,12 @@ fn telemetry_config(settings: &Settings, places: Places<'_>) -> Result<Telemetry
         config::Temporality::Cumulative => Temporality::Cumulative,
         config::Temporality::Delta => Temporality::Delta,
     };
-    config.with_environment_variables().map_err(ServerError::bad_input)
+    let mut config = config.with_environment_variables().map_err(ServerError::bad_input)?;
+    // What is left out on purpose, such as telemetry's own work, must not be recorded again by whoever continues it.
+    if !matches!(config.sampling.strategy, SamplingStrategy::ParentBased { .. }) {
+        config.sampling.strategy = config.sampling.strategy.parent_based();
+    }
+    Ok(config)
 }
 
 fn exporters(written: &config::Exporters, places: Places<'_>) -> Result<ExportersConfig, ServerError> {

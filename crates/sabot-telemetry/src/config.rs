@@ -14,7 +14,10 @@ pub(crate) mod endpoint;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use crate::outcome::{OutcomeRules, OutcomeSampler};
 use crate::propagation::W3cPropagator;
+use crate::redaction::{Redaction, Redactor};
+use crate::sampling::{HeadSampler, Sampling, SamplingStrategy};
 
 pub use self::error::ConfigError;
 pub use self::exporters::{
@@ -52,8 +55,15 @@ pub struct TelemetryConfig {
     pub propagator: W3cPropagator,
     /// Whether spans are recorded at all. Metrics go on either way.
     pub enabled: bool,
-    /// The share of new traces to record, from 0 to 1.
-    pub sample_rate: f64,
+    /// Which traces are recorded, decided when they begin.
+    pub sampling: Sampling,
+    /// Which recorded traces are kept, decided when their local root ends; all of them without rules.
+    pub outcome: Option<OutcomeRules>,
+    /// Whether requests, errors and durations are measured by operation, before a decision leaves any of them out:
+    /// `calls_total` and `duration_seconds`, behind this prefix.
+    pub red_metrics: Option<String>,
+    /// What is taken out of everything before it is stored or sent.
+    pub redaction: Redaction,
     /// Spans.
     pub traces: TraceConfig,
     /// Metrics.
@@ -100,7 +110,10 @@ impl TelemetryConfig {
             baggage_attributes: Vec::new(),
             propagator: W3cPropagator::new(),
             enabled: true,
-            sample_rate: 1.0,
+            sampling: Sampling::default(),
+            outcome: None,
+            red_metrics: None,
+            redaction: Redaction::default(),
             traces: TraceConfig::default(),
             metrics: MetricsConfig::default(),
             logs: LogsConfig::default(),
@@ -215,8 +228,39 @@ impl TelemetryConfig {
 
     /// The share of new traces to record, from 0 to 1. A trace that began elsewhere keeps the decision made there.
     #[must_use]
-    pub const fn with_sample_rate(mut self, rate: f64) -> Self {
-        self.sample_rate = rate;
+    pub fn with_sample_rate(mut self, rate: f64) -> Self {
+        #[expect(clippy::float_cmp, reason = "everything is exactly one")]
+        let root =
+            if rate == 1.0 { SamplingStrategy::AlwaysOn } else { SamplingStrategy::TraceIdRatio { ratio: rate } };
+        self.sampling.strategy = root.parent_based();
+        self
+    }
+
+    /// Which traces are recorded, decided when they begin.
+    #[must_use]
+    pub fn with_sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Which recorded traces are kept, decided when their local root ends.
+    #[must_use]
+    pub fn with_outcome_rules(mut self, rules: OutcomeRules) -> Self {
+        self.outcome = Some(rules);
+        self
+    }
+
+    /// Measures requests, errors and durations by operation, before a decision leaves any of them out.
+    #[must_use]
+    pub fn with_red_metrics(mut self, prefix: impl Into<String>) -> Self {
+        self.red_metrics = Some(prefix.into());
+        self
+    }
+
+    /// What is taken out of everything before it is stored or sent.
+    #[must_use]
+    pub fn with_redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
         self
     }
 
@@ -248,10 +292,9 @@ impl TelemetryConfig {
         if self.service_name.is_empty() {
             return Err(ConfigError::setting("service_name", "", "write what the service is called, such as checkout"));
         }
-        if !(0.0..=1.0).contains(&self.sample_rate) {
-            let problem = "write a share from 0 to 1, such as 0.1";
-            return Err(ConfigError::setting("sample_rate", self.sample_rate, problem));
-        }
+        HeadSampler::new(&self.sampling)?;
+        self.outcome.as_ref().map(OutcomeSampler::new).transpose()?;
+        Redactor::new(&self.redaction)?;
         self.export_settings()?.exporters.check()
     }
 

@@ -60,6 +60,7 @@ mod meter;
 mod metrics;
 mod names;
 mod otel;
+mod outcome;
 mod performance;
 #[cfg(feature = "prometheus-server")]
 mod prometheus_server;
@@ -68,7 +69,10 @@ mod providers;
 mod queue;
 mod record;
 mod recorder;
+mod red;
+mod redaction;
 mod resource;
+mod sampling;
 mod spans;
 mod sync;
 mod text;
@@ -99,6 +103,7 @@ pub use metrics::{
 };
 pub use names::{metric_attributes, metric_names};
 pub use otel::{IntoAttribute, OtelSpan, OtelTracer, OtelTracerProvider};
+pub use outcome::{DEFAULT_OUTCOME_BUFFER_BYTES, OutcomeCounts, OutcomeReason, OutcomeRules, OutcomeSampler};
 pub use performance::{BreachSeverity, PerformanceMetrics};
 #[cfg(feature = "prometheus-server")]
 pub use prometheus_server::{PrometheusServer, serve_prometheus};
@@ -112,9 +117,12 @@ pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,
 };
 pub use recorder::MetricsRecorder;
+pub use red::RedMetrics;
+pub use redaction::{Redaction, RedactionCounts, RedactionError, Redactor, ValueRule};
 #[cfg(feature = "macros")]
 pub use sabot_telemetry_macros::{trace_performance, trace_with_correlation, traced};
-pub use spans::{ActiveSpan, SpanDraft, SpanStart, Spans};
+pub use sampling::{AlwaysKeep, HeadSampler, Sampling, SamplingError, SamplingStrategy, adjusted_count};
+pub use spans::{ActiveSpan, SpanDraft, SpanJudges, SpanStart, Spans};
 pub use text::Text;
 
 /// What the attribute macros expand to; not for anybody else.

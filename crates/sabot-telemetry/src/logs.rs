@@ -3,6 +3,7 @@
 //! Invariant: logging never waits. A full queue drops the record and counts it. What the exporters' own thread logs is
 //! left out, as it would be fed to itself.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,6 +15,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
 use crate::clock::unix_nanos_now;
+use crate::redaction::Redactor;
 use crate::sync::lock;
 use crate::{Attribute, AttributeValue, Text, TraceContext, current_trace};
 
@@ -90,6 +92,15 @@ pub struct LogRecord {
     pub trace: Option<TraceContext>,
 }
 
+impl LogRecord {
+    fn redact(&mut self, redactor: &Redactor) {
+        redactor.attributes(&mut self.attributes);
+        if let Cow::Owned(clean) = redactor.text(&self.body) {
+            self.body = clean.into();
+        }
+    }
+}
+
 /// Log records, oldest first. A handle: clones see the same queue, and each record is drained once.
 #[derive(Clone, Debug)]
 pub struct LogQueue {
@@ -102,14 +113,15 @@ struct Shared {
     receiver: Mutex<Receiver<Box<LogRecord>>>,
     received: AtomicU64,
     dropped: AtomicU64,
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl LogQueue {
-    /// An empty queue with room for so many records.
-    pub fn new(capacity: usize) -> Self {
+    /// An empty queue with room for so many records; what leaves it has been through the redactor.
+    pub fn new(capacity: usize, redactor: Option<Arc<Redactor>>) -> Self {
         let (sender, receiver) = sync_channel(capacity.max(1));
         let (receiver, received, dropped) = (Mutex::new(receiver), AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { sender, receiver, received, dropped }) }
+        Self { shared: Arc::new(Shared { sender, receiver, received, dropped, redactor }) }
     }
 
     /// Adds a record, unless the queue is full.
@@ -122,7 +134,14 @@ impl LogQueue {
 
     /// Takes up to `max` records without waiting.
     pub fn drain(&self, max: usize) -> Vec<LogRecord> {
-        lock(&self.shared.receiver).try_iter().take(max).map(|record| *record).collect()
+        let mut records: Vec<LogRecord> =
+            lock(&self.shared.receiver).try_iter().take(max).map(|record| *record).collect();
+        if let Some(redactor) = &self.shared.redactor {
+            for record in &mut records {
+                record.redact(redactor);
+            }
+        }
+        records
     }
 
     /// Records logged, those dropped included.
@@ -230,7 +249,7 @@ mod tests {
 
     #[test]
     fn events_become_records_of_the_current_trace() {
-        let queue = LogQueue::new(10);
+        let queue = LogQueue::new(10, None);
         let span = SpanContext::new(TraceId::from(7), SpanId::from(9), TraceFlags::SAMPLED, true, TraceState::NONE);
         let subscriber = tracing_subscriber::registry().with(queue.layer());
         tracing::subscriber::with_default(subscriber, || {
@@ -252,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_counts() {
-        let queue = LogQueue::new(2);
+        let queue = LogQueue::new(2, None);
         let subscriber = tracing_subscriber::registry().with(queue.layer());
         tracing::subscriber::with_default(subscriber, || (0..5).for_each(|at| tracing::info!(at, "x")));
         assert_eq!((queue.received(), queue.dropped(), queue.drain(10).len()), (5, 3, 2));

@@ -12,11 +12,15 @@ use crate::logs::{self, LogQueue};
 use crate::meter::RegistryMeterProvider;
 use crate::metrics::Registry;
 use crate::otel::OtelTracerProvider;
+use crate::outcome::OutcomeSampler;
 use crate::propagation::install_propagator;
 use crate::queue::SpanQueue;
 use crate::record::Resource;
+use crate::red::RedMetrics;
+use crate::redaction::Redactor;
 use crate::resource::resource;
-use crate::spans::Spans;
+use crate::sampling::{HeadSampler, SamplingError};
+use crate::spans::{SpanJudges, Spans};
 use crate::sync::lock;
 
 /// How long a shutdown may take unless said otherwise.
@@ -81,14 +85,19 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     config.check()?;
     config.warn();
     let settings = config.export_settings()?;
-    let resource = Arc::new(resource(&config));
-    let span_queue = SpanQueue::new(config.span_queue_capacity, config.max_spans_per_second);
+    let redactor = Arc::new(Redactor::new(&config.redaction).map_err(ConfigError::from)?);
+    let mut resource = resource(&config);
+    redactor.attributes(&mut resource.attributes);
+    let resource = Arc::new(resource);
+    let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
+    let queue_redactor = Some(Arc::clone(&redactor));
+    let span_queue = SpanQueue::with_redactor(config.span_queue_capacity, config.max_spans_per_second, queue_redactor);
     let spans = if config.enabled && config.traces.enabled {
-        Spans::recording(Arc::clone(&resource), span_queue.clone(), config.sample_rate)
+        let judges = judges(&config, &registry, &redactor).map_err(ConfigError::from)?;
+        Spans::recording_with(Arc::clone(&resource), span_queue.clone(), judges)
     } else {
         Spans::disabled()
     };
-    let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size), Registry::new());
     if config.install {
         let tracers = OtelTracerProvider::new(&spans).with_baggage_attributes(config.baggage_attributes);
         install_tracer_provider(tracers);
@@ -104,6 +113,22 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
         providers.export = Some(Exporting { exporter, drain: Mutex::new(drain) });
     }
     Ok(providers)
+}
+
+/// Who decides about spans, and who measures them before.
+fn judges(
+    config: &TelemetryConfig,
+    registry: &Registry,
+    redactor: &Arc<Redactor>,
+) -> Result<SpanJudges, SamplingError> {
+    let mut judges = SpanJudges::new(HeadSampler::new(&config.sampling)?);
+    if let Some(rules) = &config.outcome {
+        judges = judges.with_outcome(OutcomeSampler::new(rules)?);
+    }
+    if let Some(prefix) = &config.red_metrics {
+        judges = judges.with_red_metrics(RedMetrics::new(registry, prefix, Some(Arc::clone(redactor))));
+    }
+    Ok(judges)
 }
 
 impl TelemetryProviders {
@@ -140,6 +165,7 @@ impl TelemetryProviders {
     /// Ends tracing: the queue's consumer is woken for the last time, and spans that end later are lost. Nothing is
     /// waited for; a second call does nothing.
     pub fn close(&self) {
+        self.spans.decide_pending();
         self.span_queue.close();
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the side that ends a span never waits. A full queue drops the span and counts it, and the consumer is woken
 //! once per eighth of the capacity, not once per span, so that ending a span makes no system call. Routine work that would
-//! bring more spans than the consumer is to be burdened with is not recorded to begin with, and counted too.
+//! bring more spans than the consumer is to be burdened with is not recorded to begin with, and counted too. Nothing leaves
+//! the queue unredacted: the consumer redacts what it drains, so that whoever ends a span does not pay for it.
 
 mod budget;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use self::budget::Budget;
 use crate::record::{SpanRecord, Unfinished};
+use crate::redaction::Redactor;
 use crate::sync::lock;
 
 /// Ended spans, oldest first. A handle: clones see the same queue, and each span is drained once.
@@ -34,6 +36,7 @@ struct Shared {
     left_out: AtomicU64,
     wake_every: u64,
     open: AtomicBool,
+    redactor: Option<Arc<Redactor>>,
     signal: Mutex<Signal>,
     signalled: Condvar,
 }
@@ -45,7 +48,16 @@ struct Signal {
 }
 
 impl SpanQueue {
+    #[cfg(test)]
     pub(crate) fn new(capacity: NonZeroUsize, spans_per_second: NonZeroU32) -> Self {
+        Self::with_redactor(capacity, spans_per_second, None)
+    }
+
+    pub(crate) fn with_redactor(
+        capacity: NonZeroUsize,
+        spans_per_second: NonZeroU32,
+        redactor: Option<Arc<Redactor>>,
+    ) -> Self {
         let (sender, receiver) = sync_channel(capacity.get());
         Self {
             shared: Arc::new(Shared {
@@ -58,16 +70,24 @@ impl SpanQueue {
                 left_out: AtomicU64::new(0),
                 wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
                 open: AtomicBool::new(true),
+                redactor,
                 signal: Mutex::default(),
                 signalled: Condvar::new(),
             }),
         }
     }
 
-    /// Takes up to `max` spans without waiting.
+    /// Takes up to `max` spans without waiting, and redacts them where that is configured.
     pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
         let spans: Vec<_> = lock(&self.shared.receiver).try_iter().take(max).collect();
-        spans.into_iter().map(|span| span.finish()).collect()
+        let finish = |span: Box<Unfinished>| {
+            let mut span = span.finish();
+            if let Some(redactor) = &self.shared.redactor {
+                redactor.span(&mut span);
+            }
+            span
+        };
+        spans.into_iter().map(finish).collect()
     }
 
     /// Waits until an eighth of the capacity has come in, the queue is closed, or `timeout` has passed; then it is time

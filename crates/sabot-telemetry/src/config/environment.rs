@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::{Compression, ConfigError, OtlpProtocol, TelemetryConfig, Temporality, duration};
+use crate::sampling::SamplingStrategy;
 
 /// Looks a variable up.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -37,6 +38,12 @@ impl TelemetryConfig {
             self.resource_attributes.extend(attributes.into_iter().filter(|(key, _)| key != "service.name"));
         }
         set(&mut self.service_name, of.text("OTEL_SERVICE_NAME"));
+        if let Some(name) = of.text("OTEL_TRACES_SAMPLER") {
+            let argument = of.text("OTEL_TRACES_SAMPLER_ARG");
+            self.sampling.strategy = SamplingStrategy::from_otel(&name, argument.as_deref())?;
+        }
+        let content = of.flag("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT")?;
+        set(&mut self.redaction.capture_message_content, content);
         if of.flag("OTEL_SDK_DISABLED")? == Some(true) {
             self.enabled = false;
             (self.traces.enabled, self.metrics.enabled, self.logs.enabled) = (false, false, false);
@@ -165,9 +172,9 @@ impl TelemetryConfig {
         }
         if let Some(rate) = of.text("SABOT_SAMPLE_RATE") {
             let problem = "write a share from 0 to 1, such as 0.1";
-            let wrong = || ConfigError::setting("SABOT_SAMPLE_RATE", &rate, problem);
-            let share: f64 = rate.parse().map_err(|_no_number| wrong())?;
-            self.sample_rate = Some(share).filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong)?;
+            let share = rate.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            let share = share.ok_or_else(|| ConfigError::setting("SABOT_SAMPLE_RATE", &rate, problem))?;
+            self.sampling.strategy = Self::new("").with_sample_rate(share).sampling.strategy;
         }
         Ok(())
     }
@@ -245,7 +252,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::config::{Compression, OtlpProtocol, Signal, Temporality};
-    use crate::{ConfigError, TelemetryConfig};
+    use crate::{ConfigError, SamplingStrategy, TelemetryConfig};
 
     fn with(variables: &[(&str, &str)]) -> Result<TelemetryConfig, ConfigError> {
         let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -270,7 +277,8 @@ mod tests {
             ("SABOT_SAMPLE_RATE", "0.25"),
         ])
         .expect("a configuration");
-        assert_eq!((config.service_name.as_str(), config.sample_rate), ("otel", 0.25));
+        let quarter = SamplingStrategy::TraceIdRatio { ratio: 0.25 }.parent_based();
+        assert_eq!((config.service_name.as_str(), &config.sampling.strategy), ("otel", &quarter));
         let attribute = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(config.resource_attributes, [attribute("team", "a b"), attribute("region", "eu")]);
         let settings = config.export_settings().expect("settings");
@@ -327,6 +335,10 @@ mod tests {
             let expected = format!("{name}: \"{value}\" is not valid: {expected}");
             assert_eq!(with(&[(name, value)]).expect_err(name).to_string(), expected);
         }
+        let sampler = with(&[("OTEL_TRACES_SAMPLER", "sometimes")]).expect_err("no sampler").to_string();
+        assert!(sampler.starts_with("sampling: sampler \"sometimes\""), "{sampler}");
+        let ratio = with(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")]);
+        assert!(ratio.expect_err("no ratio").to_string().contains("2 is not a ratio; write a number from 0"));
         let secret = with(&[("OTEL_EXPORTER_OTLP_HEADERS", "k=%zz")]).expect_err("not percent-encoded").to_string();
         assert!(secret.starts_with("OTEL_EXPORTER_OTLP_HEADERS: \"k\" is not valid"), "{secret}");
         assert_eq!(with(&[("OTEL_EXPORTER_OTLP_PROTOCOL", " ")]), with(&[]), "an empty variable is none");

@@ -1,7 +1,10 @@
 //! What can be wrong with a configuration.
 
+use crate::redaction::RedactionError;
+use crate::sampling::SamplingError;
+
 /// A setting that cannot work; the message says what to write instead.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// An address telemetry is to be sent to.
@@ -22,6 +25,12 @@ pub enum ConfigError {
         /// What is wrong, and what to write.
         problem: String,
     },
+    /// Which traces are recorded or kept.
+    #[error("sampling: {0}")]
+    Sampling(#[from] SamplingError),
+    /// What is taken out.
+    #[error("{0}")]
+    Redaction(#[from] RedactionError),
     /// Any other setting.
     #[error("{setting}: \"{value}\" is not valid: {problem}")]
     Setting {

@@ -37,11 +37,10 @@ fn endpoints_that_are_given_together_are_separate_targets() {
 #[test]
 fn mistakes_say_what_to_write() {
     let config = || TelemetryConfig::new("shop");
-    assert_eq!(
-        error(&config().with_sample_rate(1.5)),
-        "sample_rate: \"1.5\" is not valid: write a share from 0 to 1, such as 0.1"
-    );
-    assert!(error(&config().with_sample_rate(f64::NAN)).starts_with("sample_rate: \"NaN\""));
+    for rate in [1.5, -0.1, f64::NAN] {
+        let text = error(&config().with_sample_rate(rate));
+        assert!(text.contains("is not a ratio; write a number from 0 (nothing) to 1 (everything)"), "{text}");
+    }
     assert!(error(&TelemetryConfig::new("")).starts_with("service_name"));
     assert!(error(&config().with_otlp_endpoint("collector:4317")).contains("write http://collector:4317"));
     let mixed = config().with_otlp_endpoint("http://c:4317").with_otlp_protocol(OtlpProtocol::HttpJson);

@@ -1,5 +1,6 @@
 //! The API's traits, as its specification has them.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,8 +11,9 @@ use opentelemetry::trace::{
 use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue, Value};
 
 use crate::{
-    AttributeValue, OtelTracer, OtelTracerProvider, SpanKind, SpanLink, SpanRecord, SpanStatus, Spans, TelemetryConfig,
-    TelemetryProviders, TraceContext, init_telemetry,
+    AttributeValue, HeadSampler, OtelTracer, OtelTracerProvider, Resource, Sampling, SamplingStrategy, SpanJudges,
+    SpanKind, SpanLink, SpanQueue, SpanRecord, SpanStatus, Spans, TelemetryConfig, TelemetryProviders, TraceContext,
+    init_telemetry,
 };
 
 fn telemetry() -> TelemetryProviders {
@@ -228,4 +230,33 @@ fn an_error_is_an_event_and_no_status() {
     assert_eq!(record.status, SpanStatus::Unset);
     assert_eq!(record.events[0].name, "exception");
     assert_eq!(record.events[0].attributes, [("exception.message".into(), String::from("disk full").into())]);
+}
+
+#[test]
+fn what_a_root_was_sampled_with_is_told_to_all_that_follows() {
+    let telemetry = init_telemetry(TelemetryConfig::new("test").with_sample_rate(0.5)).expect("telemetry");
+    let tracer = tracer(&telemetry);
+    let root = std::iter::repeat_with(|| tracer.start("root")).find(|span| span.span_context().is_sampled()).unwrap();
+    assert_eq!(root.span_context().trace_state().header(), "ot=th:8");
+    let context = Context::new().with_remote_span_context(root.span_context().clone());
+    drop(tracer.start_with_context("child", &context));
+    drop(root);
+    let states: Vec<_> =
+        telemetry.span_queue().drain(10).into_iter().map(|span| span.trace_state.to_string()).collect();
+    assert_eq!(states, ["ot=th:8", "ot=th:8"]);
+}
+
+#[test]
+fn rules_judge_the_attributes_that_a_builder_holds() {
+    let mut sampling = Sampling { strategy: SamplingStrategy::AlwaysOff, ..Sampling::default() };
+    sampling.customer_tiers.insert("premium".to_owned(), 1.0);
+    let queue = SpanQueue::new(NonZeroUsize::MIN, NonZeroU32::MIN);
+    let judges = SpanJudges::new(HeadSampler::new(&sampling).unwrap());
+    let spans = Spans::recording_with(Arc::new(Resource::of_service("test")), queue, judges);
+    let tracer = OtelTracerProvider::new(&spans).tracer("shop");
+    let is_recorded = |tier| {
+        let builder = tracer.span_builder("pay").with_attributes([KeyValue::new("user.tier", tier)]);
+        builder.start(&tracer).is_recording()
+    };
+    assert!(is_recorded("premium") && !is_recorded("trial"));
 }

@@ -11,7 +11,7 @@ use crate::clock::{unix_nanos, unix_nanos_now};
 use crate::context::TraceContext;
 use crate::correlation::CorrelationId;
 use crate::propagation::sendable_trace_state;
-use crate::record::{Scope, SpanRecord};
+use crate::record::{AttributeValue, Scope, SpanKind, SpanRecord};
 use crate::spans::{SpanDraft, Spans};
 use crate::text::Text;
 
@@ -83,13 +83,17 @@ impl Tracer for OtelTracer {
 
     fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> OtelSpan {
         let SpanBuilder { span_kind, name, start_time, attributes, events, links } = builder;
-        let mut begun = self.begin(name.into(), parent);
+        let known = |key: &str| {
+            let attribute = attributes.as_ref()?.iter().find(|attribute| attribute.key.as_str() == key)?;
+            Some(attribute.value.clone().into())
+        };
+        let kind = span_kind.map_or(SpanKind::Internal, Into::into);
+        let mut begun = self.begin_known(name.into(), parent, kind, known);
         if let Some(unfinished) = begun.draft.unfinished_mut() {
             if let Some(attributes) = attributes {
                 unfinished.hand_over_all(attributes);
             }
             let record = unfinished.bare();
-            record.kind = span_kind.map_or(record.kind, Into::into);
             if let Some(events) = events {
                 add_events(record, events);
             }
@@ -142,26 +146,41 @@ impl Begun {
 impl OtelTracer {
     /// Decides about a span below `parent` and notes what it has from there.
     pub(crate) fn begin(&self, name: Text, parent: &Context) -> Begun {
+        self.begin_known(name, parent, SpanKind::Internal, |_| None)
+    }
+
+    /// The same, with attributes for sampling rules that judge them.
+    #[inline]
+    fn begin_known(
+        &self,
+        name: Text,
+        parent: &Context,
+        kind: SpanKind,
+        known: impl Fn(&str) -> Option<AttributeValue>,
+    ) -> Begun {
         let Shared { spans, baggage_keys } = &*self.shared;
         let span = parent.span();
         let context = span.span_context();
         let below = TraceContext::from(context);
+        let mut trace_state = context.trace_state().clone();
+        let sent = sendable_trace_state(&trace_state);
+        let sent_text = sent.as_deref().unwrap_or_default();
         let mut draft = if parent.is_telemetry_suppressed() {
             spans.suppressed().start(name).parent(below)
         } else {
-            spans.start(name).parent(below)
+            spans.start(name).parent_with(below, sent_text.to_owned(), kind, known)
         };
-        let trace_state = context.trace_state();
         if let Some(record) = draft.record_mut() {
             record.scope.clone_from(&self.scope);
-            if *trace_state != TraceState::NONE {
-                record.trace_state = sendable_trace_state(trace_state).map(Text::Owned).unwrap_or_default();
+            if record.trace_state != *sent_text {
+                // Sampling has noted its threshold, for all that follows.
+                trace_state = record.trace_state.parse().unwrap_or_default();
             }
             inherit(record, parent, baggage_keys);
         } else if spans.is_enabled() && below.is_valid() {
             draft.renew_span_id();
         }
-        Begun { draft, trace_state: trace_state.clone() }
+        Begun { draft, trace_state }
     }
 }
 

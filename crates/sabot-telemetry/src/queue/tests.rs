@@ -1,10 +1,14 @@
 //! A full queue drops and counts.
 
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::SpanQueue;
 use crate::sync::lock;
-use crate::{TelemetryConfig, TelemetryProviders, init_telemetry};
+use crate::{
+    HeadSampler, Redaction, Redactor, Resource, SpanJudges, Spans, TelemetryConfig, TelemetryProviders, init_telemetry,
+};
 
 fn telemetry(capacity: usize) -> TelemetryProviders {
     init_telemetry(TelemetryConfig::new("test").without_globals().with_span_queue_capacity(capacity))
@@ -101,4 +105,24 @@ fn a_waiting_consumer_gets_every_span_and_ends_with_the_queue() {
         telemetry.close();
         assert_eq!(consumer.join().unwrap(), 9);
     });
+}
+
+#[test]
+fn what_is_drained_is_redacted() {
+    let redactor = Arc::new(Redactor::new(&Redaction::default()).unwrap());
+    let queue = SpanQueue::with_redactor(
+        NonZeroUsize::new(8).unwrap(),
+        NonZeroU32::new(1_000).unwrap(),
+        Some(Arc::clone(&redactor)),
+    );
+    let spans = Spans::recording_with(
+        Arc::new(Resource::of_service("test")),
+        queue.clone(),
+        SpanJudges::new(HeadSampler::of_rate(1.0)),
+    );
+    drop(spans.start("work").root().attribute("token", "abc").attribute("prompt_id", "p1").start());
+    let [span] = queue.drain(8).try_into().unwrap();
+    assert_eq!(span.attributes[0].1, "[redacted]".into());
+    assert_eq!(span.attributes[1].1, "p1".into());
+    assert_eq!(redactor.counts().keys, 1);
 }

@@ -6,6 +6,7 @@
 use opentelemetry::KeyValue;
 
 use super::{MAX_ATTRIBUTES, SpanRecord, USUAL_ATTRIBUTES};
+use crate::Text;
 use crate::otel::IntoAttribute;
 
 /// A record whose attributes may not be in it yet.
@@ -34,6 +35,11 @@ impl Unfinished {
     #[inline]
     pub(crate) const fn bare(&mut self) -> &mut SpanRecord {
         &mut self.record
+    }
+
+    #[inline]
+    pub(crate) const fn trace_state(&self) -> &Text {
+        &self.record.trace_state
     }
 
     /// Takes an attribute; one with a key that is there already will take its place.

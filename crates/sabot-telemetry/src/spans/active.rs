@@ -8,7 +8,7 @@ use super::{Recorder, SpanDraft};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
-use crate::record::{Attribute, AttributeValue, SpanEvent, SpanRecord, SpanStatus, Unfinished};
+use crate::record::{Attribute, AttributeValue, SpanEvent, SpanKind, SpanRecord, SpanStatus, Unfinished};
 
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
@@ -22,13 +22,43 @@ pub struct ActiveSpan {
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) record: Box<Unfinished>,
+    pub(super) purpose: Purpose,
     pub(super) recorder: Arc<Recorder>,
+}
+
+/// What a record is filled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be stored.
+    Recorded,
+    /// The same, and it is the first of its trace that runs here; before the start: it may be.
+    LocalRoot,
+    /// To be counted and timed: sampling left it out, and nothing that is set on it is kept.
+    Measured,
 }
 
 impl ActiveSpan {
     #[inline]
     pub(super) const fn new(context: TraceContext, recording: Option<Recording>) -> Self {
         Self { context, recording }
+    }
+
+    #[inline]
+    pub(super) fn set_kind(&mut self, kind: SpanKind) {
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().kind = kind;
+        }
+    }
+
+    #[inline]
+    pub(super) fn begin(&mut self, moment: impl FnOnce() -> u64) {
+        if let Some(Recording { record, purpose, recorder }) = &mut self.recording {
+            let record = record.bare();
+            record.start_unix_nano = moment().max(1);
+            if *purpose == Purpose::LocalRoot && !recorder.begin(record) {
+                *purpose = Purpose::Recorded;
+            }
+        }
     }
 
     /// What to send along so that others can hang their spans below this one. Empty when tracing is disabled and there
@@ -45,14 +75,17 @@ impl ActiveSpan {
 
     /// Whether anything set here is kept; ask before building what is costly.
     pub const fn is_recording(&self) -> bool {
-        self.recording.is_some()
+        matches!(&self.recording, Some(Recording { purpose: Purpose::Recorded | Purpose::LocalRoot, .. }))
     }
 
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
-            Some(Recording { recorder, .. }) => SpanDraft::below(recorder, self.context, name.into()),
-            None => SpanDraft::unrecorded(self.context),
+            Some(Recording { recorder, record, purpose: Purpose::Recorded | Purpose::LocalRoot }) => {
+                let (trace_state, kind) = (record.trace_state().clone(), SpanKind::Internal);
+                SpanDraft::below(recorder, Purpose::Recorded, self.context, trace_state, kind, name.into())
+            }
+            _ => SpanDraft::unrecorded(self.context),
         }
     }
 
@@ -86,7 +119,7 @@ impl ActiveSpan {
     /// chain of causes if there is one. `error_type` is a short stable name, fit for a metric label.
     pub fn record_error(&mut self, error: &dyn Error, error_type: impl Into<Text>) {
         if !self.is_recording() {
-            return;
+            return self.set_status(SpanStatus::Error(Text::default()));
         }
         let error_type = error_type.into();
         let message = error.to_string();
@@ -105,8 +138,8 @@ impl ActiveSpan {
     /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
     /// [`Unset`](SpanStatus::Unset) takes nothing back.
     pub fn set_status(&mut self, status: SpanStatus) {
-        if let Some(unfinished) = self.unfinished_mut() {
-            unfinished.bare().set_status(status);
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().set_status(status);
         }
     }
 
@@ -119,7 +152,10 @@ impl ActiveSpan {
     /// The same, with attributes where they happen to be.
     #[inline]
     pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
-        self.recording.as_mut().map(|recording| recording.record.as_mut())
+        match &mut self.recording {
+            Some(Recording { record, purpose: Purpose::Recorded | Purpose::LocalRoot, .. }) => Some(record),
+            _ => None,
+        }
     }
 
     pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
@@ -133,11 +169,11 @@ impl ActiveSpan {
 
     /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
     pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
-        if let Some(Recording { mut record, recorder }) = self.recording.take()
+        if let Some(Recording { mut record, purpose, recorder }) = self.recording.take()
             && record.bare().start_unix_nano != 0
         {
             record.bare().end_unix_nano = end_unix_nano;
-            recorder.queue.push(record);
+            recorder.end(record, purpose);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::active::Purpose;
 use super::ids::new_span_id;
 use super::{ActiveSpan, Recorder, Recording};
 use crate::Text;
@@ -31,12 +32,19 @@ impl SpanDraft {
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
     #[inline(never)]
-    pub(super) fn below(recorder: &Arc<Recorder>, parent: TraceContext, name: Text) -> Self {
+    pub(super) fn below(
+        recorder: &Arc<Recorder>,
+        purpose: Purpose,
+        parent: TraceContext,
+        trace_state: Text,
+        kind: SpanKind,
+        name: Text,
+    ) -> Self {
         if !recorder.queue.is_open() {
             return Self::unrecorded(parent);
         }
         let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::recorded(context, recorder.record(context, Some(parent.span_id), name))
+        Self::recorded(context, recorder.record(purpose, context, Some(parent.span_id), trace_state, kind, name))
     }
 
     /// Whether anything given to this builder will be kept.
@@ -48,9 +56,7 @@ impl SpanDraft {
     /// The span's kind; internal unless said otherwise.
     #[inline]
     pub fn kind(mut self, kind: SpanKind) -> Self {
-        if let Some(record) = self.record_mut() {
-            record.kind = kind;
-        }
+        self.span.set_kind(kind);
         self
     }
 
@@ -90,9 +96,7 @@ impl SpanDraft {
     /// Starts the span at a moment that is asked for only if it is recorded.
     #[inline]
     pub(crate) fn start_at(mut self, moment: impl FnOnce() -> u64) -> ActiveSpan {
-        if let Some(unfinished) = self.unfinished_mut() {
-            unfinished.bare().start_unix_nano = moment().max(1);
-        }
+        self.span.begin(moment);
         self.span
     }
 
