@@ -135,3 +135,8 @@ pub mod __private {
 // So that what the macros expand to also compiles in this crate's own tests.
 #[cfg(all(test, feature = "macros"))]
 extern crate self as sabot_telemetry;
+
+/// The guide's code runs as a test of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/telemetry-guide.md")]
+struct Guide;

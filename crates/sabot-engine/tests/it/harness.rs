@@ -118,7 +118,10 @@ impl Run<'_> {
                 }
             }
             waiting = still;
-            if waiting.len() == before {
+            // As a user would who deploys while the disk is full: once more when there is room.
+            if waiting.len() == before && errors.contains("the disk is full") {
+                tokio::task::yield_now().await;
+            } else if waiting.len() == before {
                 return Err(errors);
             }
         }

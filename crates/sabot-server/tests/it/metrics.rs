@@ -10,6 +10,13 @@ use crate::support::{Running, readings};
 
 const PROJECT: &str = "\
 performance: { commit_interval: 20ms }
+telemetry: { tracing: { batch: { scheduled_delay: 20ms, max_export_batch_size: 16 } } }
+exporters:
+  policy: fanout
+  targets:
+    - { name: copy, type: file, path: telemetry.jsonl, signals: [traces] }
+    - { name: nowhere, type: file, path: missing/telemetry.jsonl, signals: [traces] }
+  queue: { max_memory: 64KiB, max_disk: 0B }
 streams:
   - name: readings
     partitions: 4

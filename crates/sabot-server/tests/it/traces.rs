@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Running, pause, readings};
+use crate::support::{Running, pause, project, readings};
 
 const PROJECT: &str = "\
 telemetry: { service_name: traced }
@@ -28,6 +28,13 @@ name: named
 kind: stream
 sql: SELECT t.window_start, t.total, k.name FROM totals t JOIN keys k ON t.key = k.key
 output: { stream: named_totals }
+";
+const EXPORTING: &str = "\
+telemetry: { tracing: { batch: { scheduled_delay: 50ms } } }
+exporters:
+  targets: [{ name: copy, type: file, path: telemetry.jsonl, signals: [traces] }]
+streams:
+  - { name: readings, event_time: at, source: { file: readings.csv } }
 ";
 /// Reads spans, so that it must not make any.
 const WATCHER: &str = "SELECT count(*) AS n FROM sabot.spans";
@@ -126,4 +133,24 @@ fn watching_makes_nothing_to_watch() {
     // A query leaves the span of its request, and reading spans adds none.
     server.sql(WATCHER);
     server.until("the query's span", || ((received() - before - 1.0).abs() < 0.5).then_some(()));
+}
+
+#[test]
+fn what_is_sent_elsewhere_is_accounted_for() {
+    let dir = project(&[("readings.csv", &readings(100)), ("sabot.yaml", EXPORTING)]);
+    let file = dir.path().join("telemetry.jsonl");
+    let server = Running::start(dir);
+    server.until_finished();
+    let sent = server.until("spans in the file", || {
+        let status = server.get("/telemetry/status");
+        let sent = status["queues"][0]["sent"].as_u64().filter(|sent| *sent > 0 && status["queues"][0]["queued"] == 0);
+        sent.map(|_| status)
+    });
+    assert_eq!((text(&sent["exporters"][0], "name"), text(&sent["exporters"][0], "circuit")), ("copy", "closed"));
+    let recorded = sent["spans_recorded"].as_u64().unwrap();
+    assert!(sent["queues"][0]["accepted"].as_u64().unwrap() <= recorded, "{sent:#}");
+    let _dir = server.stop();
+    let lines = std::fs::read_to_string(file).unwrap();
+    let spans: usize = lines.lines().map(|line| line.matches("\"spanId\"").count()).sum();
+    assert!(spans as u64 >= recorded, "{spans} spans in the file, {recorded} were recorded before it stopped");
 }

@@ -66,3 +66,15 @@ fn metrics() {
     assert_eq!(json.json(), canned::metrics());
     assert_eq!(server.requests()[1].line, "GET /api/v1/telemetry/metrics?component=stream");
 }
+
+#[test]
+fn status() {
+    let server = Server::with("GET /telemetry/status", canned::telemetry_status());
+    server.check("telemetry_status", &["telemetry", "status"]);
+    assert_eq!(server.run(&["telemetry", "status", "--format", "json"]).json(), canned::telemetry_status());
+    let mut alone = canned::telemetry_status();
+    alone["exporters"] = serde_json::json!([]);
+    alone["queues"] = serde_json::json!([]);
+    let server = Server::with("GET /telemetry/status", alone);
+    server.check("telemetry_status_alone", &["telemetry", "status"]);
+}
