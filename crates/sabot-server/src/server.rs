@@ -22,7 +22,7 @@ use crate::check::explained;
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
 use crate::relations::ServerRelations;
-use crate::telemetry::{self, Places};
+use crate::telemetry::{Places, Telemetry};
 use crate::{ServerError, UpOptions, listen};
 
 /// Longest a drain may take before the process ends anyway; what is not committed then is done again at the next start.
@@ -39,7 +39,7 @@ pub struct Server {
     platform: Arc<Platform>,
     monitor: Arc<Monitor>,
     clock: SharedClock,
-    telemetry: TelemetryProviders,
+    telemetry: Telemetry,
     span_writer: Option<SpanWriter>,
     /// Where ad-hoc queries run, and where traces and rows are read; they end with the server.
     _queries: [Workers; 2],
@@ -157,15 +157,12 @@ impl Server {
             remove_data(&data_dir)?;
         }
         let bound = listener.local_addr().map_err(ServerError::environment)?;
-        let telemetry = telemetry::start(&settings, Places { project: &project.dir, data: &data_dir }, &[bound])?;
-        let registry = telemetry.registry().clone();
-        let platform = platform(options, &project, &data_dir, &telemetry, &clock)?;
-        let spans_dir = data_dir.join("telemetry");
-        let spans = SpanStore::open(&spans_dir, &settings.telemetry.storage, SharedClock::clone(&clock), &registry)
-            .map_err(ServerError::environment)?;
-        let span_writer =
-            SpanWriter::spawn(Arc::clone(&spans), telemetry.span_queue().clone(), telemetry.exporter().cloned())
-                .map_err(ServerError::environment)?;
+        let places = Places { project: &project.dir, data: &data_dir };
+        let mut telemetry = Telemetry::start(&project.settings, places, bound)?;
+        let registry = telemetry.providers.registry().clone();
+        let platform = platform(options, &project, &data_dir, &telemetry.providers, &clock)?;
+        telemetry.start_sending()?;
+        let (spans, span_writer) = span_store(&telemetry, &data_dir, &settings, &clock)?;
         let monitor =
             Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
         let queries = Workers::start("sabot-query", QUERY_THREADS).map_err(ServerError::environment)?;
@@ -290,13 +287,13 @@ impl Server {
         self.closing.send_replace(true);
         let ended = async { while self.background.join_next().await.is_some() {} };
         let answered = tokio::time::timeout(CLOSE_DEADLINE, ended).await.is_ok();
-        self.telemetry.close();
+        self.telemetry.providers.close();
         if let Some(writer) = self.span_writer.take()
             && let Ok(Err(error)) = tokio::task::spawn_blocking(move || writer.stop()).await
         {
             tracing::warn!("the last spans could not be written: {error}");
         }
-        if !self.telemetry.shutdown_within(EXPORT_DEADLINE).await {
+        if !self.telemetry.finish_sending(EXPORT_DEADLINE).await {
             tracing::warn!(
                 "telemetry that no exporter took within {EXPORT_DEADLINE:?} is lost; exporters.queue.max_disk would keep it"
             );
@@ -367,6 +364,21 @@ fn checked_address(options: &UpOptions, settings: &Settings) -> Result<SocketAdd
         )));
     }
     Ok(SocketAddr::new(ip, options.port.unwrap_or(settings.server.port)))
+}
+
+/// The store of spans, and what fills it.
+fn span_store(
+    telemetry: &Telemetry,
+    data_dir: &Path,
+    settings: &Settings,
+    clock: &SharedClock,
+) -> Result<(Arc<SpanStore>, SpanWriter), ServerError> {
+    let (dir, providers) = (data_dir.join("telemetry"), &telemetry.providers);
+    let store = SpanStore::open(&dir, &settings.telemetry.storage, SharedClock::clone(clock), providers.registry())
+        .map_err(ServerError::environment)?;
+    let (queue, exporter) = (providers.span_queue().clone(), telemetry.exporter().cloned());
+    let writer = SpanWriter::spawn(Arc::clone(&store), queue, exporter).map_err(ServerError::environment)?;
+    Ok((store, writer))
 }
 
 fn query_engine(

@@ -2,13 +2,18 @@
 //!
 //! Spans always go to Sabot's own store; what is sent elsewhere besides is off until somebody asks for it.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sabot_common::config::{self, ExportKind, ExportTarget, Settings};
+use axum::http::Uri;
+
+use sabot_common::config::{self, ExportKind, ExportTarget, Origin, SettingsSource};
 use sabot_telemetry::{
-    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, SamplingStrategy,
-    Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders, Temporality, init_telemetry,
+    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportSettings, Exporter, ExportersConfig,
+    OtlpProtocol, SamplingStrategy, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders, Temporality,
+    init_telemetry,
 };
 
 use crate::ServerError;
@@ -22,24 +27,55 @@ pub(crate) struct Places<'a> {
     pub(crate) data: &'a Path,
 }
 
-/// Starts telemetry. The queue of ended spans is left to whoever stores them, who hands them to the exporter too.
-pub(crate) fn start(
-    settings: &Settings,
-    places: Places<'_>,
-    own: &[SocketAddr],
-) -> Result<TelemetryProviders, ServerError> {
-    let config = telemetry_config(settings, places)?;
-    refuse_ourselves(&config, own)?;
-    init_telemetry(config).map_err(ServerError::bad_input)
+/// Sabot's own telemetry, recorded from the first line on and sent once the data directory is Sabot's.
+pub(crate) struct Telemetry {
+    pub(crate) providers: TelemetryProviders,
+    settings: ExportSettings,
+    exporter: Option<Exporter>,
+}
+
+impl Telemetry {
+    /// Starts recording. The queue of ended spans is left to whoever stores them, who hands them to the exporter too.
+    pub(crate) fn start(source: &SettingsSource, places: Places<'_>, own: SocketAddr) -> Result<Self, ServerError> {
+        let config = telemetry_config(source, places)?;
+        let settings = config.export_settings().map_err(ServerError::bad_input)?;
+        refuse_ourselves(&settings, own)?;
+        let providers = init_telemetry(config).map_err(ServerError::bad_input)?;
+        Ok(Self { providers, settings, exporter: None })
+    }
+
+    /// Starts sending, if anything is to be sent anywhere. To be called when the data directory is this process's.
+    pub(crate) fn start_sending(&mut self) -> Result<(), ServerError> {
+        if !self.settings.exporters.targets.is_empty() {
+            let (resource, registry) = (Arc::clone(self.providers.resource()), self.providers.registry().clone());
+            let exporter = Exporter::start(&self.settings, resource, registry).map_err(ServerError::environment)?;
+            self.exporter = Some(exporter);
+        }
+        Ok(())
+    }
+
+    /// What sends, once it does.
+    pub(crate) const fn exporter(&self) -> Option<&Exporter> {
+        self.exporter.as_ref()
+    }
+
+    /// Sends what is left. True when nothing was lost for want of time.
+    pub(crate) async fn finish_sending(&self, within: Duration) -> bool {
+        match &self.exporter {
+            Some(exporter) => exporter.shutdown(within).await,
+            None => true,
+        }
+    }
 }
 
 /// Whether the settings can work, for those who only check.
-pub(crate) fn check(settings: &Settings) -> Result<(), ServerError> {
-    let config = telemetry_config(settings, Places { project: Path::new(""), data: Path::new("") })?;
+pub(crate) fn check(source: &SettingsSource) -> Result<(), ServerError> {
+    let config = telemetry_config(source, Places { project: Path::new(""), data: Path::new("") })?;
     config.check().map_err(ServerError::bad_input)
 }
 
-fn telemetry_config(settings: &Settings, places: Places<'_>) -> Result<TelemetryConfig, ServerError> {
+fn telemetry_config(source: &SettingsSource, places: Places<'_>) -> Result<TelemetryConfig, ServerError> {
+    let settings = &source.settings;
     let telemetry = &settings.telemetry;
     let mut config = TelemetryConfig::new(telemetry.service_name.clone())
         .with_service_version(env!("CARGO_PKG_VERSION"))
@@ -69,7 +105,18 @@ fn telemetry_config(settings: &Settings, places: Places<'_>) -> Result<Telemetry
         config::Temporality::Cumulative => Temporality::Cumulative,
         config::Temporality::Delta => Temporality::Delta,
     };
-    let mut config = config.with_environment_variables().map_err(ServerError::bad_input)?;
+    let mut config = config.with_environment_variables().map_err(ServerError::bad_input)?.without_environment();
+    // What the settings took from the environment, by their own rules, counts.
+    let is_of_environment = |key: &str| matches!(source.origins.get(key), Some(Origin::Environment(_)));
+    if is_of_environment("telemetry.service_name") {
+        config.service_name.clone_from(&telemetry.service_name);
+    }
+    if is_of_environment("telemetry.sample_rate") {
+        config = config.with_sample_rate(telemetry.sample_rate);
+    }
+    if is_of_environment("telemetry.enabled") {
+        config.enabled = telemetry.enabled;
+    }
     // What is left out on purpose, such as telemetry's own work, must not be recorded again by whoever continues it.
     if !matches!(config.sampling.strategy, SamplingStrategy::ParentBased { .. }) {
         config.sampling.strategy = config.sampling.strategy.parent_based();
@@ -145,13 +192,12 @@ const fn protocol(written: config::OtlpProtocol) -> OtlpProtocol {
 }
 
 /// What Sabot sends must not come back to it: that would never end.
-fn refuse_ourselves(config: &TelemetryConfig, own: &[SocketAddr]) -> Result<(), ServerError> {
-    let settings = config.export_settings().map_err(ServerError::bad_input)?;
+fn refuse_ourselves(settings: &ExportSettings, own: SocketAddr) -> Result<(), ServerError> {
     for target in &settings.exporters.targets {
         let (TargetKind::Otlp { endpoint, .. } | TargetKind::Zipkin { endpoint }) = &target.kind else { continue };
-        if let Some(own) = own.iter().find(|own| is_at(endpoint, own)) {
+        if is_at(endpoint, own) {
             return Err(ServerError::bad_input(format!(
-                "exporter \"{}\": {endpoint} is this server itself ({own}): its telemetry would be sent to itself for ever; \
+                "exporter \"{}\": its endpoint is this server itself ({own}): its telemetry would be sent to itself for ever; \
                  it is stored here anyway, so leave the exporter out",
                 target.name
             )));
@@ -161,20 +207,28 @@ fn refuse_ourselves(config: &TelemetryConfig, own: &[SocketAddr]) -> Result<(), 
 }
 
 /// Whether an endpoint is where this server listens.
-fn is_at(endpoint: &str, own: &SocketAddr) -> bool {
-    let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    let addresses = authority.to_socket_addrs().into_iter().flatten();
-    let same =
-        |ip: IpAddr| ip == own.ip() || (ip.is_loopback() && (own.ip().is_unspecified() || own.ip().is_loopback()));
-    addresses.into_iter().any(|at| at.port() == own.port() && same(at.ip()))
+fn is_at(endpoint: &str, own: SocketAddr) -> bool {
+    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
+    let usual_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let addresses = (host, uri.port_u16().unwrap_or(usual_port)).to_socket_addrs().into_iter().flatten();
+    addresses.into_iter().any(|at| at.port() == own.port() && reaches(at.ip().to_canonical(), own.ip().to_canonical()))
+}
+
+/// Whether who connects to one address may come to a listener at the other.
+fn reaches(at: IpAddr, own: IpAddr) -> bool {
+    // Nobody's address is this machine's.
+    let is_here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    // What can be listened at is this machine's as well.
+    let is_local = || is_here(at) || TcpListener::bind((at, 0)).is_ok();
+    at == own || (is_here(at) && own.is_loopback()) || (own.is_unspecified() && is_local())
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use sabot_common::config::{ExportKind, ExportTarget, Settings};
+    use sabot_common::config::{ExportKind, ExportTarget, SettingsSource};
 
     use super::{Places, is_at, refuse_ourselves, telemetry_config};
 
@@ -189,20 +243,26 @@ mod tests {
     #[test]
     fn a_server_does_not_export_to_itself_by_any_name() {
         let own = "127.0.0.1:8000".parse().expect("an address");
-        for endpoint in
-            ["http://127.0.0.1:8000", "http://localhost:8000/v1/traces", "http://[::1]:8000", "localhost:8000"]
-        {
-            assert!(is_at(endpoint, &own), "{endpoint}");
+        let everywhere = "0.0.0.0:8000".parse().expect("an address");
+        for endpoint in [
+            "http://127.0.0.1:8000",
+            "http://localhost:8000/v1/traces",
+            "http://127.0.0.1:8000?x=1",
+            "http://[::1]:8000",
+            "http://[::ffff:127.0.0.1]:8000",
+            "http://0.0.0.0:8000",
+        ] {
+            assert!(is_at(endpoint, own) && is_at(endpoint, everywhere), "{endpoint}");
         }
-        for endpoint in ["http://localhost:4317", "http://192.0.2.1:8000", "http://127.0.0.1"] {
-            assert!(!is_at(endpoint, &own), "{endpoint}");
+        for endpoint in ["http://localhost:4317", "http://192.0.2.1:8000", "http://127.0.0.1", "nonsense"] {
+            assert!(!is_at(endpoint, own) && !is_at(endpoint, everywhere), "{endpoint}");
         }
-        assert!(is_at("http://localhost:8000", &"0.0.0.0:8000".parse().expect("an address")));
-        let mut settings = Settings::default();
-        settings.telemetry.tracing.jaeger_endpoint = Some("http://localhost:8000".to_owned());
-        let config = telemetry_config(&settings, places()).expect("a configuration");
-        let error = refuse_ourselves(&config, &[own]).expect_err("itself").message;
-        assert!(error.starts_with("exporter \"jaeger\": http://localhost:8000 is this server itself"), "{error}");
+        let mut source = SettingsSource::default();
+        source.settings.telemetry.tracing.jaeger_endpoint = Some("http://localhost:8000".to_owned());
+        let settings =
+            telemetry_config(&source, places()).expect("a configuration").export_settings().expect("settings");
+        let error = refuse_ourselves(&settings, own).expect_err("itself").message;
+        assert!(error.starts_with("exporter \"jaeger\": its endpoint is this server itself"), "{error}");
     }
 
     #[test]
@@ -220,9 +280,9 @@ mod tests {
             r#"{"name": "a", "type": "otlp", "endpoint": "http://c:4318", "protocol": "http/json", "timeout": "2s"}"#,
         );
         assert_eq!(written.kind, ExportKind::Otlp);
-        let mut settings = Settings::default();
-        settings.exporters.targets.push(written);
-        let config = telemetry_config(&settings, places()).expect("a configuration");
+        let mut source = SettingsSource::default();
+        source.settings.exporters.targets.push(written);
+        let config = telemetry_config(&source, places()).expect("a configuration");
         config.check().expect("it can work");
         assert_eq!(config.exporters.queue.dir.as_deref(), Some(Path::new("data/telemetry/export")));
         assert_eq!(config.exporters.targets[0].timeout.as_secs(), 2);

@@ -6,6 +6,7 @@
 mod environment;
 mod error;
 mod exporters;
+mod headers;
 mod signals;
 
 pub(crate) mod duration;
@@ -23,6 +24,7 @@ pub use self::error::ConfigError;
 pub use self::exporters::{
     Compression, ExportPolicy, ExportQueue, ExportersConfig, OtlpProtocol, Signal, Target, TargetKind,
 };
+pub use self::headers::Headers;
 pub use self::signals::{BatchConfiguration, ExportConfig, LogsConfig, MetricsConfig, Temporality, TraceConfig};
 
 /// Spans that may wait for the consumer unless configured otherwise.
@@ -279,8 +281,8 @@ impl TelemetryConfig {
         self
     }
 
-    /// Leaves the queues of ended spans and log records to the caller, who hands what he takes from them to the
-    /// [exporter](crate::TelemetryProviders::exporter).
+    /// Leaves the queues of ended spans and log records to the caller, who may hand what he takes from them to an
+    /// [exporter](crate::Exporter::start) of his own: none is started.
     #[must_use]
     pub const fn with_queues_left_to_the_caller(mut self) -> Self {
         self.drain_queues = false;
@@ -325,30 +327,43 @@ impl TelemetryConfig {
     /// The endpoints as targets; one that several signals share is one target.
     fn targets(&self) -> Result<Vec<Target>, ConfigError> {
         let (traces, metrics, logs) = (&self.traces, &self.metrics, &self.logs);
+        let (batch_timeout, metrics_timeout) = (traces.batch_config.export_timeout, metrics.export_config.timeout);
         let of_signals = [
             (
                 Signal::Traces,
-                &traces.otlp_endpoint,
+                Source::of(traces.otlp_endpoint.as_ref(), traces.exact_endpoint),
                 traces.otlp_protocol,
                 &traces.headers,
-                traces.batch_config.export_timeout,
+                batch_timeout,
             ),
             (
                 Signal::Metrics,
-                &metrics.otlp_endpoint,
+                Source::of(metrics.otlp_endpoint.as_ref(), metrics.exact_endpoint),
                 metrics.otlp_protocol,
                 &metrics.headers,
-                metrics.export_config.timeout,
+                metrics_timeout,
             ),
-            (Signal::Logs, &logs.otlp_endpoint, logs.otlp_protocol, &logs.headers, traces.batch_config.export_timeout),
+            (
+                Signal::Logs,
+                Source::of(logs.otlp_endpoint.as_ref(), logs.exact_endpoint),
+                logs.otlp_protocol,
+                &logs.headers,
+                batch_timeout,
+            ),
         ];
         let mut targets: Vec<Target> = Vec::new();
-        for (signal, endpoint, protocol, headers, timeout) in of_signals {
-            let Some(endpoint) = endpoint else { continue };
+        for (signal, source, protocol, headers, timeout) in of_signals {
+            let Some(Source { endpoint, exact }) = source else { continue };
             let mut target = Target::otlp("otlp", endpoint, protocol).with_timeout(timeout).with_signals([signal]);
             target.headers.clone_from(headers);
             target.compression = self.compression;
-            match targets.iter_mut().find(|other| other.kind == target.kind && other.headers == target.headers) {
+            target.exact_path = exact;
+            let is_same = |other: &&mut Target| {
+                !exact
+                    && !other.exact_path
+                    && (&other.kind, &other.headers, other.timeout) == (&target.kind, &target.headers, timeout)
+            };
+            match targets.iter_mut().find(is_same) {
                 Some(same) => same.signals.push(signal),
                 None => targets.push(target),
             }
@@ -377,6 +392,18 @@ impl TelemetryConfig {
         {
             tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
         }
+    }
+}
+
+/// An endpoint, and whether it is the whole address.
+struct Source<'a> {
+    endpoint: &'a str,
+    exact: bool,
+}
+
+impl<'a> Source<'a> {
+    fn of(endpoint: Option<&'a String>, exact: bool) -> Option<Self> {
+        endpoint.map(|endpoint| Self { endpoint, exact })
     }
 }
 

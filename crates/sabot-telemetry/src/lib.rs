@@ -84,8 +84,8 @@ pub use ambient::{
 pub use business::{BusinessMetrics, BusinessRecorder, DEFAULT_TOP_TENANTS, UserIdKey, UserIdKeyError, enhanced_span};
 pub use config::{
     BatchConfiguration, Compression, ConfigError, DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY,
-    ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, LogsConfig, MetricsConfig, OtlpProtocol,
-    Signal, Target, TargetKind, TelemetryConfig, Temporality, TraceConfig,
+    ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, Headers, LogsConfig, MetricsConfig,
+    OtlpProtocol, Signal, Target, TargetKind, TelemetryConfig, Temporality, TraceConfig,
 };
 pub use context::TraceContext;
 pub use correlation::{

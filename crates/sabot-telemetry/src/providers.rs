@@ -98,19 +98,19 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     } else {
         Spans::disabled()
     };
-    if config.install {
-        let tracers = OtelTracerProvider::new(&spans).with_baggage_attributes(config.baggage_attributes);
-        install_tracer_provider(tracers);
-        RegistryMeterProvider::new(&registry).install();
-        install_propagator(config.propagator);
-    }
     let mut providers = TelemetryProviders { resource, spans, span_queue, logs, registry, export: None };
-    if !settings.exporters.targets.is_empty() {
+    if config.drain_queues && !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
         let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
-        let start = || Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
-        let drain = config.drain_queues.then(start).transpose().map_err(TelemetryError::Thread)?;
-        providers.export = Some(Exporting { exporter, drain: Mutex::new(drain) });
+        let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
+        let drain = Mutex::new(Some(thread.map_err(TelemetryError::Thread)?));
+        providers.export = Some(Exporting { exporter, drain });
+    }
+    if config.install {
+        let tracers = OtelTracerProvider::new(&providers.spans).with_baggage_attributes(config.baggage_attributes);
+        install_tracer_provider(tracers);
+        RegistryMeterProvider::new(&providers.registry).install();
+        install_propagator(config.propagator);
     }
     Ok(providers)
 }

@@ -24,12 +24,12 @@ impl Attributes {
 /// The resource of a configuration, and of the machine if it is to be looked at.
 pub(crate) fn resource(config: &TelemetryConfig) -> Resource {
     let mut attributes = Attributes::default();
-    attributes.add("service.version", config.service_version.clone());
-    attributes.add("deployment.environment.name", config.environment.clone());
-    // Of a key that was given twice the later value counts.
+    // Of a key that was given twice the later value counts: the environment's comes last.
     for (key, value) in config.resource_attributes.iter().rev() {
         attributes.add(key, Some(value.clone()));
     }
+    attributes.add("service.version", config.service_version.clone());
+    attributes.add("deployment.environment.name", config.environment.clone());
     attributes.add("telemetry.sdk.name", Some(env!("CARGO_PKG_NAME").to_owned()));
     attributes.add("telemetry.sdk.language", Some("rust".to_owned()));
     attributes.add("telemetry.sdk.version", Some(env!("CARGO_PKG_VERSION").to_owned()));

@@ -208,10 +208,20 @@ impl SettingsSource {
     }
 }
 
+/// An address without a password, and without a query, which may hold a key.
+fn without_credentials(address: &str) -> String {
+    let (shown, query) = address.split_once('?').map_or((address, ""), |(shown, _)| (shown, "?[redacted]"));
+    let (scheme, rest) = shown.split_once("://").map_or(("", shown), |(scheme, rest)| (scheme, rest));
+    let slashes = if scheme.is_empty() { "" } else { "://" };
+    let (hidden, host) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("[redacted]@", host));
+    format!("{scheme}{slashes}{hidden}{host}{query}")
+}
+
 /// A value as it may be shown: headers hold keys of vendors.
 fn without_secrets(key: &str, value: &Value) -> Value {
     match value {
         Value::String(_) if key.contains("headers.") => Value::String("[redacted]".to_owned()),
+        Value::String(address) if key.ends_with("endpoint") => Value::String(without_credentials(address)),
         Value::Array(items) => items.iter().map(|item| without_secrets(key, item)).collect(),
         Value::Object(entries) => {
             let entry =

@@ -12,8 +12,7 @@ use sabot_common::registry::ALL_METRICS;
 use sabot_common::units::parse_duration;
 use sabot_observatory::{MAX_TRACE_SPANS, TraceQuery};
 use sabot_telemetry::{
-    Circuit, Exporter, ExporterStatus, LedgerCounts, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, SpanQueue,
-    TelemetryProviders,
+    Circuit, Exporter, ExporterStatus, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, RouteStatus, SpanQueue,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +21,7 @@ use super::error::ApiError;
 use super::request::{Named, Params};
 use super::rows::json_response;
 use super::work::PATIENCE;
+use crate::telemetry::Telemetry;
 
 /// Most traces one search returns.
 const MAX_TRACES: usize = 1_000;
@@ -108,8 +108,8 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn of(telemetry: &TelemetryProviders) -> Self {
-        Self { queue: telemetry.span_queue().clone(), exporter: telemetry.exporter().cloned() }
+    pub(crate) fn of(telemetry: &Telemetry) -> Self {
+        Self { queue: telemetry.providers.span_queue().clone(), exporter: telemetry.exporter().cloned() }
     }
 }
 
@@ -117,7 +117,7 @@ impl Recording {
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let telemetry = &api.settings.settings.telemetry;
     let queues = api.recording.exporter.as_ref().map(Exporter::status).unwrap_or_default();
-    let exporters = queues.iter().flat_map(|queue| queue.exporters.iter().map(|exporter| told(&queue.name, exporter)));
+    let exporters = queues.iter().flat_map(|queue| queue.exporters.iter().map(|exporter| told(queue, exporter)));
     let (batches, left_out) = api.recording.queue.routine();
     Json(json!({
         "enabled": telemetry.enabled,
@@ -131,11 +131,11 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "batches_left_out": left_out,
         "spans_disk_bytes": api.spans.disk_bytes(),
         "exporters": exporters.collect::<Value>(),
-        "queues": queues.iter().map(|queue| counted(&queue.name, &queue.ledger)).collect::<Value>(),
+        "queues": queues.iter().map(counted).collect::<Value>(),
     }))
 }
 
-fn told(queue: &str, exporter: &ExporterStatus) -> Value {
+fn told(queue: &RouteStatus, exporter: &ExporterStatus) -> Value {
     let state = match exporter.circuit {
         Circuit::Closed => "closed",
         Circuit::HalfOpen => "half_open",
@@ -143,7 +143,8 @@ fn told(queue: &str, exporter: &ExporterStatus) -> Value {
     };
     json!({
         "name": exporter.name,
-        "queue": queue,
+        "queue": queue.name,
+        "signal": queue.signal.as_str(),
         "circuit": state,
         "sent": exporter.sent,
         "attempts": exporter.attempts,
@@ -152,10 +153,12 @@ fn told(queue: &str, exporter: &ExporterStatus) -> Value {
     })
 }
 
-fn counted(name: &str, ledger: &LedgerCounts) -> Value {
+fn counted(queue: &RouteStatus) -> Value {
+    let ledger = &queue.ledger;
     let reasons = ledger.dropped.iter().filter(|(_, items)| *items > 0);
     json!({
-        "name": name,
+        "name": queue.name,
+        "signal": queue.signal.as_str(),
         "accepted": ledger.accepted,
         "recovered": ledger.recovered,
         "sent": ledger.sent,

@@ -41,7 +41,8 @@ pub(crate) fn zipkin(endpoint: &str) -> Result<Uri, ConfigError> {
     if uri.path() != "/" {
         return Ok(uri);
     }
-    let with_path = format!("{}/api/v2/spans", endpoint.trim_end_matches('/'));
+    let (address, query) = endpoint.split_once('?').map_or((endpoint, String::new()), |(a, q)| (a, format!("?{q}")));
+    let with_path = format!("{}/api/v2/spans{query}", address.trim_end_matches('/'));
     with_path.parse().map_err(|error| ConfigError::endpoint("zipkin", endpoint, format!("{error}")))
 }
 
@@ -80,6 +81,19 @@ fn http_uri(kind: &'static str, endpoint: &str, port: u16) -> Result<Uri, Config
     Ok(uri)
 }
 
+/// Headers that say how a request is to be read; another value would make it another request.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Checks headers.
 pub(crate) fn headers(headers: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, ConfigError> {
     let check = |(name, value): &(String, String)| {
@@ -87,6 +101,9 @@ pub(crate) fn headers(headers: &[(String, String)]) -> Result<Vec<(HeaderName, H
             |problem: &str| ConfigError::Header { name: name.escape_debug().to_string(), problem: problem.to_owned() };
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_invalid| wrong("its name may hold letters, digits and -_.; write it like x-api-key"))?;
+        if FRAMING.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
+            return Err(wrong("it belongs to the protocol: leave it out"));
+        }
         if value.contains(['\r', '\n']) {
             return Err(wrong("its value holds a line break: write it on one line"));
         }
@@ -143,7 +160,7 @@ mod tests {
             (
                 "https://u:p@c:4317",
                 Grpc,
-                "otlp endpoint \"https://u:p@c:4317\": it holds a password: give it as a header",
+                "otlp endpoint \"https://…@c:4317\": it holds a password: give it as a header",
             ),
         ] {
             let error = otlp(endpoint, protocol).map(|uri| uri.to_string()).expect_err(endpoint);
@@ -176,6 +193,7 @@ mod tests {
     #[test]
     fn zipkin_has_a_usual_path() {
         assert_eq!(zipkin("http://z:9411").expect("an address").path(), "/api/v2/spans");
+        assert_eq!(zipkin("http://z:9411?x=1").expect("an address"), "http://z:9411/api/v2/spans?x=1");
         assert_eq!(zipkin("http://z:9411/other").expect("an address").path(), "/other");
     }
 
@@ -190,6 +208,12 @@ mod tests {
             Err("header \"x-api-key\": its value holds a line break: write it on one line".to_owned())
         );
         assert!(check("x\napi", "abc").is_err_and(|text| text.starts_with("header \"x\\napi\": its name")));
+        for name in ["Content-Length", "host", "grpc-timeout"] {
+            assert!(
+                check(name, "1").is_err_and(|text| text.ends_with("it belongs to the protocol: leave it out")),
+                "{name}"
+            );
+        }
         assert!(check("k", "ü").is_err_and(|text| text.contains("percent-encode")));
     }
 }

@@ -21,8 +21,8 @@ impl TelemetryConfig {
     pub(crate) fn with_variables(mut self, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let of = Variables(lookup);
         self.apply_service(&of)?;
-        self.apply_otlp(&of)?;
         self.apply_gathering(&of)?;
+        self.apply_otlp(&of)?;
         self.apply_exporters(&of)?;
         self.apply_propagators(&of)?;
         self.apply_own(&of)?;
@@ -54,26 +54,38 @@ impl TelemetryConfig {
     fn apply_otlp(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
         let (traces, metrics, logs) = (&mut self.traces, &mut self.metrics, &mut self.logs);
         let signals = [
-            ("TRACES", &mut traces.otlp_endpoint, &mut traces.otlp_protocol, &mut traces.headers),
-            ("METRICS", &mut metrics.otlp_endpoint, &mut metrics.otlp_protocol, &mut metrics.headers),
-            ("LOGS", &mut logs.otlp_endpoint, &mut logs.otlp_protocol, &mut logs.headers),
+            (
+                "TRACES",
+                (&mut traces.otlp_endpoint, &mut traces.exact_endpoint),
+                &mut traces.otlp_protocol,
+                &mut traces.headers,
+            ),
+            (
+                "METRICS",
+                (&mut metrics.otlp_endpoint, &mut metrics.exact_endpoint),
+                &mut metrics.otlp_protocol,
+                &mut metrics.headers,
+            ),
+            ("LOGS", (&mut logs.otlp_endpoint, &mut logs.exact_endpoint), &mut logs.otlp_protocol, &mut logs.headers),
         ];
-        for (signal, endpoint, protocol, headers) in signals {
+        for (signal, (endpoint, exact), protocol, headers) in signals {
             let either = |what: &str| {
                 let own = format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
                 let general = format!("OTEL_EXPORTER_OTLP_{what}");
                 of.text(&own).map(|value| (own, value)).or_else(|| of.text(&general).map(|value| (general, value)))
             };
-            if let Some((_, address)) =
-                either("ENDPOINT").or_else(|| Some(("OTLP_ENDPOINT".into(), of.text("OTLP_ENDPOINT")?)))
+            if let Some((name, address)) =
+                either("ENDPOINT").or_else(|| Some((String::new(), of.text("OTLP_ENDPOINT")?)))
             {
+                // The address of one signal is used as it is.
+                *exact = name.contains(signal);
                 *endpoint = Some(address);
             }
             if let Some((name, value)) = either("PROTOCOL") {
                 *protocol = OtlpProtocol::parse(&name, &value)?;
             }
             if let Some((name, list)) = either("HEADERS") {
-                *headers = pairs(&name, &list)?;
+                *headers = pairs(&name, &list)?.into_iter().collect();
             }
         }
         if let Some(timeout) = of.time("OTEL_EXPORTER_OTLP_TIMEOUT")? {
@@ -107,29 +119,31 @@ impl TelemetryConfig {
 
     /// `OTEL_TRACES_EXPORTER` and its like: which of the kinds are wanted.
     fn apply_exporters(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
-        const ZIPKIN: &str = "OTEL_EXPORTER_ZIPKIN_ENDPOINT";
-        set(&mut self.zipkin_endpoint, of.text(ZIPKIN).map(Some));
-        for (name, enabled) in [
-            ("OTEL_TRACES_EXPORTER", &mut self.traces.enabled),
-            ("OTEL_METRICS_EXPORTER", &mut self.metrics.enabled),
-            ("OTEL_LOGS_EXPORTER", &mut self.logs.enabled),
+        for (name, endpoint) in [
+            ("OTEL_TRACES_EXPORTER", &mut self.traces.otlp_endpoint),
+            ("OTEL_METRICS_EXPORTER", &mut self.metrics.otlp_endpoint),
+            ("OTEL_LOGS_EXPORTER", &mut self.logs.otlp_endpoint),
         ] {
             let Some(list) = of.text(name) else { continue };
+            let mut otlp = false;
             for kind in list.split(',').map(str::trim) {
-                match kind {
-                    "none" => *enabled = false,
-                    "zipkin" if name == "OTEL_TRACES_EXPORTER" => {
-                        self.zipkin_endpoint.get_or_insert_with(|| "http://localhost:9411/api/v2/spans".to_owned());
+                match (kind, name) {
+                    ("otlp", _) => otlp = true,
+                    ("zipkin", "OTEL_TRACES_EXPORTER") => {
+                        let address = of.text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
+                        let usual = || "http://localhost:9411/api/v2/spans".to_owned();
+                        self.zipkin_endpoint = Some(address.unwrap_or_else(usual));
                     }
-                    "otlp" | "prometheus" => {}
+                    // Served to whoever asks, not sent.
+                    ("prometheus", "OTEL_METRICS_EXPORTER") | ("none", _) => {}
                     _ => {
-                        return Err(ConfigError::setting(
-                            name,
-                            kind,
-                            "write otlp, zipkin (traces), prometheus (metrics) or none",
-                        ));
+                        let problem = "write otlp, zipkin (traces), prometheus (metrics) or none";
+                        return Err(ConfigError::setting(name, kind, problem));
                     }
                 }
+            }
+            if !otlp {
+                *endpoint = None;
             }
         }
         let compression = "OTEL_EXPORTER_OTLP_COMPRESSION";
@@ -222,8 +236,8 @@ impl Variables<'_> {
 /// `key1=value1,key2=value2`, as in W3C Baggage: percent-encoded.
 fn pairs(name: &str, list: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let pair = |pair: &str| {
-        // Values may be secrets.
-        let shown = pair.split_once('=').map_or(pair, |(key, _)| key);
+        // Values may be secrets, and so may be what only looks like a key.
+        let shown = pair.split_once('=').map_or("…", |(key, _)| key);
         let wrong = || ConfigError::setting(name, shown, "write pairs like key=value,other=value, percent-encoded");
         let (key, value) = pair.split_once('=').ok_or_else(wrong)?;
         let (key, value) = (key.trim(), percent_decoded(value.trim()).ok_or_else(wrong)?);
@@ -328,7 +342,7 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "jaeger", "write otlp, zipkin (traces), prometheus (metrics) or none"),
             ("OTEL_SDK_DISABLED", "maybe", "write true or false"),
             ("OTEL_PROPAGATORS", "b3", "write tracecontext, baggage or none"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "team", "write pairs like key=value,other=value, percent-encoded"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "…", "write pairs like key=value,other=value, percent-encoded"),
             ("SABOT_SAMPLE_RATE", "1.5", "write a share from 0 to 1, such as 0.1"),
             ("SABOT_SAMPLE_RATE", "NaN", "write a share from 0 to 1, such as 0.1"),
         ] {

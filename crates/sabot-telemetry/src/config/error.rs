@@ -45,10 +45,21 @@ pub enum ConfigError {
 
 impl ConfigError {
     pub(crate) fn endpoint(kind: &'static str, endpoint: &str, problem: String) -> Self {
-        Self::Endpoint { kind, endpoint: endpoint.to_owned(), problem }
+        Self::Endpoint { kind, endpoint: without_secrets(endpoint), problem }
     }
 
     pub(crate) fn setting(setting: impl Into<String>, value: impl ToString, problem: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), value: value.to_string(), problem: problem.into() }
     }
+}
+
+/// An address as it may be shown: without a password, and without a query, which may hold a key.
+pub(crate) fn without_secrets(endpoint: &str) -> String {
+    let shown = endpoint.split_once('?').map_or(endpoint, |(address, _)| address);
+    let (scheme, rest) = shown.split_once("://").map_or(("", shown), |(scheme, rest)| (scheme, rest));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let hidden = if host.len() < rest.len() { "…@" } else { "" };
+    let query = if shown.len() < endpoint.len() { "?…" } else { "" };
+    let slashes = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{slashes}{hidden}{host}{query}")
 }

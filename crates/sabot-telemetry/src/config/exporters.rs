@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, duration, endpoint};
+use super::{ConfigError, Headers, duration, endpoint};
 
 /// The wire form of OTLP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -123,13 +123,15 @@ pub struct Target {
     /// What and where it is.
     pub kind: TargetKind,
     /// Sent with every request, such as a vendor's key.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Of request bodies.
     pub compression: Compression,
     /// How long one request may take.
     pub timeout: Duration,
     /// What is sent to it; everything unless said otherwise.
     pub signals: Vec<Signal>,
+    /// Whether the endpoint is that of its one signal already, and gets no usual path.
+    pub(crate) exact_path: bool,
 }
 
 /// A target as it stands in a file: the keys of all kinds beside each other.
@@ -142,8 +144,8 @@ struct WrittenTarget {
     endpoint: Option<String>,
     protocol: Option<OtlpProtocol>,
     path: Option<PathBuf>,
-    #[serde(default, deserialize_with = "header_map::deserialize")]
-    headers: Vec<(String, String)>,
+    #[serde(default)]
+    headers: Headers,
     #[serde(default)]
     compression: Compression,
     #[serde(default = "default_timeout", deserialize_with = "duration::deserialize")]
@@ -200,7 +202,7 @@ impl TryFrom<WrittenTarget> for Target {
                 }
             }
         };
-        let target = Self { name, kind, headers, compression, timeout, signals };
+        let target = Self { name, kind, headers, compression, timeout, signals, exact_path: false };
         target.check()?;
         Ok(target)
     }
@@ -222,8 +224,8 @@ impl Target {
 
     /// A target with defaults for the rest.
     pub fn new(name: impl Into<String>, kind: TargetKind) -> Self {
-        let (headers, compression, timeout) = (Vec::new(), Compression::None, default_timeout());
-        Self { name: name.into(), kind, headers, compression, timeout, signals: all_signals() }
+        let (headers, compression, timeout) = (Headers::default(), Compression::None, default_timeout());
+        Self { name: name.into(), kind, headers, compression, timeout, signals: all_signals(), exact_path: false }
     }
 
     /// Adds a header.
@@ -264,6 +266,11 @@ impl Target {
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.name.is_empty() {
             return Err(ConfigError::setting("exporters.targets.name", "", "give each target a name, such as primary"));
+        }
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if self.name.len() > 64 || self.name.starts_with('.') || !self.name.bytes().all(is_plain) {
+            let problem = "write at most 64 letters, digits and -_., not beginning with a dot";
+            return Err(ConfigError::setting("exporters.targets.name", &self.name, problem));
         }
         let setting = |key: &str| format!("exporters.targets.{}.{key}", self.name);
         match &self.kind {
@@ -357,36 +364,5 @@ impl ExportersConfig {
             }
         }
         Ok(())
-    }
-}
-
-/// Headers as a map in files, in the order in which they stand there.
-pub(super) mod header_map {
-    use std::fmt;
-
-    use serde::de::{Deserializer, MapAccess, Visitor};
-
-    struct Headers;
-
-    impl<'de> Visitor<'de> for Headers {
-        type Value = Vec<(String, String)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("headers as a map from names to values")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut headers = Vec::new();
-            while let Some(header) = map.next_entry()? {
-                headers.push(header);
-            }
-            Ok(headers)
-        }
-    }
-
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Vec<(String, String)>, D::Error> {
-        from.deserialize_map(Headers)
     }
 }

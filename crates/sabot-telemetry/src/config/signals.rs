@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{OtlpProtocol, duration};
+use super::{Headers, OtlpProtocol, duration};
 
 /// How spans and logs are gathered before they are sent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -70,13 +70,15 @@ pub struct TraceConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
+    /// Whether that is the whole address, and gets no usual path.
+    #[serde(skip)]
+    pub(crate) exact_endpoint: bool,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
     /// How they are gathered.
     pub batch_config: BatchConfiguration,
     /// Sent with every request.
-    #[serde(deserialize_with = "super::exporters::header_map::deserialize")]
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
 }
 
 impl Default for TraceConfig {
@@ -84,9 +86,10 @@ impl Default for TraceConfig {
         Self {
             enabled: true,
             otlp_endpoint: None,
+            exact_endpoint: false,
             otlp_protocol: OtlpProtocol::default(),
             batch_config: BatchConfiguration::default(),
-            headers: Vec::new(),
+            headers: Headers::default(),
         }
     }
 }
@@ -99,6 +102,9 @@ pub struct MetricsConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
+    /// Whether that is the whole address, and gets no usual path.
+    #[serde(skip)]
+    pub(crate) exact_endpoint: bool,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
     /// What they count from.
@@ -106,8 +112,7 @@ pub struct MetricsConfig {
     /// When they are sent.
     pub export_config: ExportConfig,
     /// Sent with every request.
-    #[serde(deserialize_with = "super::exporters::header_map::deserialize")]
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
 }
 
 impl Default for MetricsConfig {
@@ -115,10 +120,11 @@ impl Default for MetricsConfig {
         Self {
             enabled: true,
             otlp_endpoint: None,
+            exact_endpoint: false,
             otlp_protocol: OtlpProtocol::default(),
             temporality: Temporality::default(),
             export_config: ExportConfig::default(),
-            headers: Vec::new(),
+            headers: Headers::default(),
         }
     }
 }
@@ -131,15 +137,23 @@ pub struct LogsConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
+    /// Whether that is the whole address, and gets no usual path.
+    #[serde(skip)]
+    pub(crate) exact_endpoint: bool,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
     /// Sent with every request.
-    #[serde(deserialize_with = "super::exporters::header_map::deserialize")]
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
 }
 
 impl Default for LogsConfig {
     fn default() -> Self {
-        Self { enabled: true, otlp_endpoint: None, otlp_protocol: OtlpProtocol::default(), headers: Vec::new() }
+        Self {
+            enabled: true,
+            otlp_endpoint: None,
+            exact_endpoint: false,
+            otlp_protocol: OtlpProtocol::default(),
+            headers: Headers::default(),
+        }
     }
 }

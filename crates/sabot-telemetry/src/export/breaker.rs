@@ -68,7 +68,8 @@ impl Breaker {
     pub(crate) fn failed(&mut self, now: Duration, asked: Option<Duration>, share: f64) {
         let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(16)).min(self.max_backoff);
         self.failures = self.failures.saturating_add(1);
-        let pause = asked.map_or_else(|| doubled.mul_f64(0.5 + share / 2.0), |asked| asked.min(MAX_ASKED));
+        // One that asks for no pause gets the usual one: it failed.
+        let pause = doubled.mul_f64(0.5 + share / 2.0).max(asked.unwrap_or_default().min(MAX_ASKED));
         self.retry_at = now.saturating_add(pause);
     }
 }
@@ -105,6 +106,9 @@ mod tests {
         let mut breaker = Breaker::new(millis(1_000));
         breaker.failed(millis(0), Some(millis(7_000)), 0.5);
         assert_eq!(breaker.retry_at(), millis(7_000));
+        breaker.succeeded();
+        breaker.failed(millis(0), Some(Duration::ZERO), 1.0);
+        assert_eq!(breaker.retry_at(), millis(200), "no pause at all would be a storm");
         breaker.failed(millis(0), Some(Duration::from_hours(100)), 0.5);
         assert_eq!(breaker.retry_at(), Duration::from_mins(5));
     }

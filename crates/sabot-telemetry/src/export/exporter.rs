@@ -1,13 +1,15 @@
 //! The exporter: a handle for those who have telemetry, and the thread behind it.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,13 +23,17 @@ use super::queue::Queue;
 use super::route::{Member, Route};
 use super::transport;
 use crate::clock::unix_nanos_now;
-use crate::config::{ConfigError, ExportPolicy, ExportSettings, Signal, Target};
+use crate::config::{ConfigError, ExportPolicy, ExportSettings, ExportersConfig, Signal, Target};
 use crate::logs;
 use crate::sync::lock;
 use crate::{LogRecord, Registry, Resource, SpanRecord};
 
 /// How often it is looked whether telemetry has waited long enough, at least.
 const LONGEST_NAP: Duration = Duration::from_millis(250);
+/// Longest time that is counted with; more means never.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+/// Bytes of a batch, about, above which it is split: receivers take 4 MiB at least.
+const BATCH_BYTES: u64 = 2 << 20;
 
 /// An exporter that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +46,7 @@ pub enum ExporterError {
     #[error("{dir}: telemetry cannot wait here: {source}", dir = .dir.display())]
     Queue {
         /// Its directory.
-        dir: std::path::PathBuf,
+        dir: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -53,6 +59,17 @@ pub enum ExporterError {
 #[derive(Clone, Debug)]
 pub struct Exporter {
     shared: Arc<Shared>,
+    _last: Arc<Last>,
+}
+
+/// Held by all handles together: when none is left, nobody can give the exporter anything, and it ends.
+#[derive(Debug)]
+struct Last(Arc<Shared>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.close(Duration::ZERO);
+    }
 }
 
 #[derive(Debug)]
@@ -62,6 +79,8 @@ struct Shared {
     routes: Vec<Arc<Route>>,
     spans: Gathering<SpanRecord>,
     logs: Gathering<LogRecord>,
+    /// The first of some records has come.
+    arrived: Notify,
     metrics_interval: Duration,
     metrics: Mutex<MetricsState>,
     epoch: Instant,
@@ -92,6 +111,8 @@ pub struct ExporterStatus {
 pub struct RouteStatus {
     /// What the queue is called: `failover`, or as its one target.
     pub name: String,
+    /// What it holds; each kind of telemetry has queues of its own, so that none waits for another.
+    pub signal: Signal,
     /// What became of everything that was given to it.
     pub ledger: LedgerCounts,
     /// Those who may take it, the preferred one first.
@@ -106,35 +127,14 @@ impl Exporter {
         registry: Registry,
     ) -> Result<Self, ExporterError> {
         settings.exporters.check()?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ExporterError::Thread)?;
-        let within = runtime.enter();
-        let (epoch, (stop, stopped)) = (Instant::now(), watch::channel(None));
-        let routes = routes(settings, epoch)?;
-        drop(within);
-        meters::register(&routes, &registry);
-        let (finish, finished) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            resource,
-            registry,
-            routes,
-            spans: Gathering::new(settings.batch.max_export_batch_size.max(1), settings.batch.scheduled_delay),
-            logs: Gathering::new(settings.batch.max_export_batch_size.max(1), settings.batch.scheduled_delay),
-            metrics_interval: settings.metrics_interval.max(LONGEST_NAP),
-            metrics: Mutex::new(MetricsState::new(settings.temporality, unix_nanos_now())),
-            epoch,
-            stop,
-            finished,
-            thread: Mutex::default(),
-        });
-        let running = Arc::clone(&shared);
-        let run = move || {
-            logs::suppress_on_this_thread();
-            runtime.block_on(running.run(stopped));
-            finish.send_replace(true);
-        };
+        let (settings, (told, tell)) = (settings.clone(), sync_channel(1));
+        // The runtime begins and ends on its own thread: one must not end on a thread that runs another.
+        let run = move || run(&settings, resource, registry, &told);
         let thread = Builder::new().name("telemetry-export".to_owned()).spawn(run).map_err(ExporterError::Thread)?;
+        let ended = || ExporterError::Thread(io::Error::other("it ended by a panic"));
+        let shared = tell.recv().map_err(|_ended| ended())??;
         *lock(&shared.thread) = Some(thread);
-        Ok(Self { shared })
+        Ok(Self { shared: Arc::clone(&shared), _last: Arc::new(Last(shared)) })
     }
 
     /// Whether any target takes a signal; what nobody takes need not be given.
@@ -145,15 +145,20 @@ impl Exporter {
     /// Accepts ended spans. Never waits for a target.
     pub fn export_spans(&self, spans: impl IntoIterator<Item = SpanRecord>) {
         if self.takes(Signal::Traces) {
-            self.shared.spans.add(spans, self.shared.now(), |full| self.shared.push(&otlp::spans(full)));
+            let full = |full: &[SpanRecord]| self.shared.push_split(full, &otlp::spans);
+            if self.shared.spans.add(spans, self.shared.now(), full) {
+                self.shared.arrived.notify_one();
+            }
         }
     }
 
     /// Accepts log records. Never waits for a target.
     pub fn export_logs(&self, records: impl IntoIterator<Item = LogRecord>) {
         if self.takes(Signal::Logs) {
-            let full = |full: &[LogRecord]| self.shared.push(&otlp::logs(&self.shared.resource, full));
-            self.shared.logs.add(records, self.shared.now(), full);
+            let full = |full: &[LogRecord]| self.shared.push_logs(full);
+            if self.shared.logs.add(records, self.shared.now(), full) {
+                self.shared.arrived.notify_one();
+            }
         }
     }
 
@@ -162,6 +167,7 @@ impl Exporter {
         let now = self.shared.now();
         let status = |route: &Arc<Route>| RouteStatus {
             name: route.name.clone(),
+            signal: route.signal,
             ledger: route.queue.counts(),
             exporters: route.members.iter().map(|member| exporter_status(member, now)).collect(),
         };
@@ -190,6 +196,36 @@ impl Exporter {
     }
 }
 
+/// The exporter's thread, from its runtime's first moment to its last.
+fn run(
+    settings: &ExportSettings,
+    resource: Arc<Resource>,
+    registry: Registry,
+    told: &SyncSender<Result<Arc<Shared>, ExporterError>>,
+) {
+    logs::suppress_on_this_thread();
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(told.send(Err(ExporterError::Thread(error)))),
+    };
+    let (stop, stopped) = watch::channel(None);
+    let (finish, finished) = watch::channel(false);
+    let within = runtime.enter();
+    let shared = Shared::new(settings, resource, registry, stop, finished).map(Arc::new);
+    drop(within);
+    match shared {
+        Err(error) => drop(told.send(Err(error))),
+        Ok(shared) => {
+            // Nobody is there to be told only after a panic of the caller.
+            drop(told.send(Ok(Arc::clone(&shared))));
+            runtime.block_on(shared.run(stopped));
+            finish.send_replace(true);
+        }
+    }
+    // Whatever hangs in a name server, a pipe or a disk is left behind.
+    runtime.shutdown_background();
+}
+
 fn exporter_status(member: &Member, now: Duration) -> ExporterStatus {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     ExporterStatus {
@@ -202,36 +238,94 @@ fn exporter_status(member: &Member, now: Duration) -> ExporterStatus {
     }
 }
 
-/// One route for all targets, or one for each.
+/// For each kind of telemetry one route for all targets that take it, or one for each of them.
 fn routes(settings: &ExportSettings, epoch: Instant) -> Result<Vec<Arc<Route>>, ExporterError> {
     let exporters = &settings.exporters;
-    let route = |name: &str, targets: &[Target]| {
-        let queue = Queue::open(&exporters.queue, name).map_err(|source| {
-            let dir = exporters.queue.dir.as_ref().map(|dir| dir.join(name)).unwrap_or_default();
-            ExporterError::Queue { dir, source }
-        })?;
-        let member = |target: &Target| -> Result<Arc<Member>, ConfigError> {
-            Ok(Arc::new(Member::new(target.clone(), transport::connect(target)?, exporters.max_backoff)))
+    let mut routes = Vec::new();
+    for signal in Signal::ALL {
+        let takers: Vec<&Target> = exporters.targets.iter().filter(|target| target.takes(signal)).collect();
+        let groups: Vec<(&str, &[&Target])> = match exporters.policy {
+            ExportPolicy::Failover => vec![("failover", &takers[..])],
+            ExportPolicy::Fanout => {
+                takers.chunks(1).filter_map(|one| Some((one.first()?.name.as_str(), one))).collect()
+            }
         };
-        let members = targets.iter().map(member).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Route {
-            name: name.to_owned(),
-            queue: Arc::new(queue),
-            members,
-            epoch,
-            switch_after: exporters.switch_after,
-        }))
+        for (name, targets) in groups.into_iter().filter(|(_, targets)| !targets.is_empty()) {
+            routes.push(Arc::new(route(exporters, name, signal, targets, epoch)?));
+        }
+    }
+    if let Some(dir) = &exporters.queue.dir {
+        warn_of_orphans(dir, &routes);
+    }
+    Ok(routes)
+}
+
+fn route(
+    exporters: &ExportersConfig,
+    name: &str,
+    signal: Signal,
+    targets: &[&Target],
+    epoch: Instant,
+) -> Result<Route, ExporterError> {
+    let queue = Queue::open(&exporters.queue, &Path::new(name).join(signal.as_str())).map_err(|source| {
+        let dir = exporters.queue.dir.as_ref().map(|dir| dir.join(name)).unwrap_or_default();
+        ExporterError::Queue { dir, source }
+    })?;
+    let member = |target: &&Target| -> Result<Arc<Member>, ConfigError> {
+        Ok(Arc::new(Member::new((*target).clone(), transport::connect(target)?, exporters.max_backoff)))
     };
-    match exporters.policy {
-        _ if exporters.targets.is_empty() => Ok(Vec::new()),
-        ExportPolicy::Failover => Ok(vec![route("failover", &exporters.targets)?]),
-        ExportPolicy::Fanout => {
-            exporters.targets.iter().map(|target| route(&target.name, std::slice::from_ref(target))).collect()
+    let members = targets.iter().map(member).collect::<Result<_, _>>()?;
+    let (name, queue, switch_after) = (name.to_owned(), Arc::new(queue), exporters.switch_after);
+    Ok(Route { name, signal, queue, members, epoch, switch_after })
+}
+
+/// What waits for targets that are not there any more is neither sent nor removed, and somebody should know.
+fn warn_of_orphans(dir: &Path, routes: &[Arc<Route>]) {
+    let below = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+        entries.map(|entry| entry.path()).collect()
+    };
+    for queue in below(dir).iter().flat_map(|of_name| below(of_name)) {
+        let is_served = routes.iter().any(|route| queue == dir.join(&route.name).join(route.signal.as_str()));
+        let waiting = below(&queue).iter().filter(|path| path.extension().is_some_and(|kind| kind == "otlp")).count();
+        if !is_served && waiting > 0 {
+            tracing::warn!(
+                "{}: {waiting} batches wait for an exporter that is not configured any more; configure it, or remove them",
+                queue.display()
+            );
         }
     }
 }
 
 impl Shared {
+    /// To be called within the runtime that is to run it.
+    fn new(
+        settings: &ExportSettings,
+        resource: Arc<Resource>,
+        registry: Registry,
+        stop: watch::Sender<Option<Instant>>,
+        finished: watch::Receiver<bool>,
+    ) -> Result<Self, ExporterError> {
+        let epoch = Instant::now();
+        let routes = routes(settings, epoch)?;
+        meters::register(&routes, &registry);
+        let (size, delay) = (settings.batch.max_export_batch_size.max(1), settings.batch.scheduled_delay.min(LONGEST));
+        Ok(Self {
+            resource,
+            registry,
+            routes,
+            spans: Gathering::new(size, delay),
+            logs: Gathering::new(size, delay),
+            arrived: Notify::new(),
+            metrics_interval: settings.metrics_interval.clamp(LONGEST_NAP, LONGEST),
+            metrics: Mutex::new(MetricsState::new(settings.temporality, unix_nanos_now())),
+            epoch,
+            stop,
+            finished,
+            thread: Mutex::default(),
+        })
+    }
+
     /// The life of the thread: flush what has waited, send, stop.
     async fn run(self: Arc<Self>, stopped: watch::Receiver<Option<Instant>>) {
         let mut sending = JoinSet::new();
@@ -246,6 +340,7 @@ impl Shared {
             let due = [self.spans.due_at(), self.logs.due_at()].into_iter().flatten().min().map(|due| self.epoch + due);
             tokio::select! {
                 () = sleep_until(due.unwrap_or(nap).min(nap)) => {}
+                () = self.arrived.notified() => continue,
                 changed = stop.changed() => if changed.is_err() { break },
             }
             self.flush();
@@ -267,8 +362,8 @@ impl Shared {
 
     fn flush(&self) {
         let now = self.now();
-        self.spans.flush(now, |rest| self.push(&otlp::spans(rest)));
-        self.logs.flush(now, |rest| self.push(&otlp::logs(&self.resource, rest)));
+        self.spans.flush(now, |rest| self.push_split(rest, &otlp::spans));
+        self.logs.flush(now, |rest| self.push_logs(rest));
     }
 
     fn push_metrics(&self) {
@@ -281,6 +376,22 @@ impl Shared {
         }
     }
 
+    fn push_logs(&self, records: &[LogRecord]) {
+        self.push_split(records, &|records: &[LogRecord]| otlp::logs(&self.resource, records));
+    }
+
+    /// Queues records, in several batches when they are large.
+    fn push_split<T>(&self, records: &[T], encode: &dyn Fn(&[T]) -> Batch) {
+        let batch = encode(records);
+        match records.split_at_checked(records.len() / 2) {
+            Some((one, other)) if batch.size_bytes() > BATCH_BYTES && !one.is_empty() => {
+                self.push_split(one, encode);
+                self.push_split(other, encode);
+            }
+            _ => self.push(&batch),
+        }
+    }
+
     fn push(&self, batch: &Batch) {
         for route in self.routes.iter().filter(|route| route.takes(batch.signal)) {
             route.queue.push(batch.clone());
@@ -289,13 +400,13 @@ impl Shared {
 
     /// Takes no more, and has what is there sent by a time. Only the first call does something.
     fn close(&self, within: Duration) {
-        self.spans.close(|rest| self.push(&otlp::spans(rest)));
-        self.logs.close(|rest| self.push(&otlp::logs(&self.resource, rest)));
+        self.spans.close(|rest| self.push_split(rest, &otlp::spans));
+        self.logs.close(|rest| self.push_logs(rest));
         let is_first = self.stop.send_if_modified(|stop| {
             let is_first = stop.is_none();
             if is_first {
                 self.push_metrics();
-                *stop = Some(Instant::now() + within);
+                *stop = Some(Instant::now() + within.min(LONGEST));
             }
             is_first
         });
@@ -306,6 +417,7 @@ impl Shared {
 
     fn lost_nothing(&self) -> bool {
         let shutdown = super::ledger::DropReason::Shutdown;
-        self.routes.iter().all(|route| route.queue.counts().dropped_for(shutdown) == 0)
+        let has_ended = *self.finished.borrow();
+        has_ended && self.routes.iter().all(|route| route.queue.counts().dropped_for(shutdown) == 0)
     }
 }

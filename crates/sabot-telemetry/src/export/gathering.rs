@@ -31,12 +31,13 @@ impl<T> Gathering<T> {
         }
     }
 
-    /// Adds records unless it is closed; hands every full batch on.
-    pub(crate) fn add(&self, records: impl IntoIterator<Item = T>, now: Duration, mut full: impl FnMut(&[T])) {
+    /// Adds records unless it is closed; hands every full batch on. Whether there are some that wait, where none did.
+    pub(crate) fn add(&self, records: impl IntoIterator<Item = T>, now: Duration, mut full: impl FnMut(&[T])) -> bool {
         let mut state = lock(&self.state);
+        let was_empty = state.records.is_empty();
         for record in records {
             if state.closed {
-                return;
+                return false;
             }
             if state.records.is_empty() {
                 state.first_at = now;
@@ -47,6 +48,7 @@ impl<T> Gathering<T> {
                 state.records.clear();
             }
         }
+        was_empty && !state.records.is_empty()
     }
 
     /// Hands on what is there if it has waited long enough.
@@ -91,19 +93,19 @@ mod tests {
         let gathering = Gathering::new(3, Duration::from_secs(5));
         let at = Duration::from_secs;
         let mut batches: Vec<Vec<u32>> = Vec::new();
-        gathering.add(1..=7, at(10), |full| batches.push(full.to_vec()));
+        assert!(gathering.add(1..=7, at(10), |full| batches.push(full.to_vec())), "one waits now");
         assert_eq!(batches, [[1, 2, 3], [4, 5, 6]]);
         assert_eq!(gathering.due_at(), Some(at(15)));
-        gathering.add([8], at(14), |_| panic!("two of three"));
+        assert!(!gathering.add([8], at(14), |_| panic!("two of three")));
         gathering.flush(at(14), |_| panic!("too early"));
         gathering.flush(at(15), |rest| batches.push(rest.to_vec()));
         assert_eq!(batches.pop(), Some(vec![7, 8]));
         gathering.flush(at(100), |_| panic!("nothing is there"));
         assert_eq!(gathering.due_at(), None);
-        gathering.add([9], at(100), |_| panic!("one of three"));
+        assert!(gathering.add([9], at(100), |_| panic!("one of three")));
         gathering.close(|rest| batches.push(rest.to_vec()));
         assert_eq!(batches.pop(), Some(vec![9]));
-        gathering.add(1..=7, at(100), |_| panic!("it is closed"));
+        assert!(!gathering.add(1..=7, at(100), |_| panic!("it is closed")));
         assert_eq!(gathering.due_at(), None);
     }
 }

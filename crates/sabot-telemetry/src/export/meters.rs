@@ -1,31 +1,40 @@
 //! Metrics about exporters, read when somebody asks for them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::ledger::DropReason;
-use super::route::{Member, Route};
+use super::ledger::{DropReason, LedgerCounts};
+use super::route::{Member, MemberCounts, Route};
 use crate::{Counter, Gauge, MetricDesc, MetricKind, Registry};
 
 const COMPONENT: &str = "telemetry";
 
-/// Keeps the metrics of some routes up to date for as long as these are there.
+/// Keeps the metrics of some routes up to date for as long as these are there. What the queues of one name, and a target
+/// in several of them, did for each kind of telemetry is added up.
 pub(super) fn register(routes: &[Arc<Route>], registry: &Registry) {
+    let mut of_queues: BTreeMap<&str, Vec<Weak<Route>>> = BTreeMap::new();
+    let mut of_targets: BTreeMap<&str, Vec<Weak<Member>>> = BTreeMap::new();
     for route in routes {
-        let of_members: Vec<MemberMeters> =
-            route.members.iter().map(|member| MemberMeters::new(registry, &member.target.name)).collect();
-        let (of_route, route) = (RouteMeters::new(registry, &route.name), Arc::downgrade(route));
-        registry.on_collect(Box::new(move || update(&route, &of_route, &of_members)));
+        of_queues.entry(&route.name).or_default().push(Arc::downgrade(route));
+        for member in &route.members {
+            of_targets.entry(&member.target.name).or_default().push(Arc::downgrade(member));
+        }
+    }
+    for (name, routes) in of_queues {
+        let meters = RouteMeters::new(registry, name);
+        registry.on_collect(Box::new(move || meters.update(&alive(&routes))));
+    }
+    let Some(epoch) = routes.first().map(|route| route.epoch) else { return };
+    for (name, members) in of_targets {
+        let meters = MemberMeters::new(registry, name);
+        registry.on_collect(Box::new(move || meters.update(&alive(&members), epoch.elapsed())));
     }
 }
 
-fn update(route: &Weak<Route>, of_route: &RouteMeters, of_members: &[MemberMeters]) {
-    if let Some(route) = route.upgrade() {
-        of_route.update(&route);
-        let now = route.epoch.elapsed();
-        route.members.iter().zip(of_members).for_each(|(member, meters)| meters.update(member, now));
-    }
+fn alive<T>(all: &[Weak<T>]) -> Vec<Arc<T>> {
+    all.iter().filter_map(Weak::upgrade).collect()
 }
 
 fn counter(registry: &Registry, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Counter {
@@ -66,11 +75,14 @@ impl RouteMeters {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is floating point")]
-    fn update(&self, route: &Route) {
-        let counts = route.queue.counts();
-        self.queued.set(counts.queued as f64);
-        self.accepted.raise_to(counts.accepted + counts.recovered);
-        self.dropped.iter().for_each(|(reason, counter)| counter.raise_to(counts.dropped_for(*reason)));
+    fn update(&self, routes: &[Arc<Route>]) {
+        let counts: Vec<LedgerCounts> = routes.iter().map(|route| route.queue.counts()).collect();
+        let sum = |of: &dyn Fn(&LedgerCounts) -> u64| counts.iter().map(of).sum::<u64>();
+        self.queued.set(sum(&|counts| counts.queued) as f64);
+        self.accepted.raise_to(sum(&|counts| counts.accepted + counts.recovered));
+        for (reason, counter) in &self.dropped {
+            counter.raise_to(sum(&|counts| counts.dropped_for(*reason)));
+        }
     }
 }
 
@@ -94,11 +106,14 @@ impl MemberMeters {
         }
     }
 
-    fn update(&self, member: &Member, now: Duration) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        self.attempts.raise_to(read(&member.counts.attempts));
-        self.failures.raise_to(read(&member.counts.failures));
-        self.sent.raise_to(read(&member.counts.sent));
-        self.circuit.set(member.circuit(now).as_number());
+    fn update(&self, members: &[Arc<Member>], now: Duration) {
+        let sum = |of: fn(&MemberCounts) -> &AtomicU64| {
+            members.iter().map(|member| of(&member.counts).load(Ordering::Relaxed)).sum::<u64>()
+        };
+        self.attempts.raise_to(sum(|counts| &counts.attempts));
+        self.failures.raise_to(sum(|counts| &counts.failures));
+        self.sent.raise_to(sum(|counts| &counts.sent));
+        let worst = members.iter().map(|member| member.circuit(now).as_number()).fold(0.0, f64::max);
+        self.circuit.set(worst);
     }
 }

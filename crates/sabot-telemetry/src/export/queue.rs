@@ -32,6 +32,9 @@ struct State {
     memory_items: u64,
     taken_items: u64,
     spill: Option<Spill>,
+    /// Items that another will find on disk.
+    kept_items: u64,
+    closed: bool,
     /// Whether writing to the disk failed the last time, so that it is told once.
     spill_failed: bool,
 }
@@ -45,7 +48,7 @@ pub(crate) struct Taken {
 
 impl Queue {
     /// Opens the queue; its disk part, if it has one, is a directory of that name.
-    pub(crate) fn open(settings: &ExportQueue, name: &str) -> io::Result<Self> {
+    pub(crate) fn open(settings: &ExportQueue, name: &Path) -> io::Result<Self> {
         let open = |dir: &Path| Spill::open(&dir.join(name), settings.max_disk_bytes);
         let spill = settings.dir.as_deref().map(open).transpose()?;
         let ledger = Ledger::default();
@@ -67,16 +70,26 @@ impl Queue {
     /// Adds a batch behind the others.
     pub(crate) fn push(&self, batch: Batch) {
         self.ledger.accepted(batch.items);
-        self.add(&mut lock(&self.state), batch);
+        let mut state = lock(&self.state);
+        if state.closed {
+            return self.ledger.dropped(DropReason::Shutdown, batch.items);
+        }
+        self.add(&mut state, batch);
+        drop(state);
         self.arrived.notify_one();
     }
 
     fn add(&self, state: &mut State, batch: Batch) {
         let size = batch.size_bytes();
-        let spilling = state.spill.as_ref().is_some_and(|spill| !spill.is_empty());
-        if !spilling && state.memory_bytes + size <= self.max_memory_bytes {
+        let fits = state.memory_bytes + size <= self.max_memory_bytes;
+        let in_order = state.spill.as_ref().is_none_or(Spill::is_empty);
+        if fits && in_order {
             state.remember(batch, VecDeque::push_back);
-        } else if !state.spill(&batch) {
+        } else if state.spill(&batch) {
+            // Behind what is on disk already.
+        } else if fits {
+            state.remember(batch, VecDeque::push_back);
+        } else {
             self.ledger.dropped(DropReason::QueueFull, batch.items);
         }
     }
@@ -129,13 +142,16 @@ impl Queue {
         state.retreat();
     }
 
-    /// Ends the queue: what can be kept is on disk, the rest is dropped and counted.
+    /// Ends the queue: what can be kept is on disk, for another to open, the rest is dropped and counted. What is added
+    /// later is dropped and counted too.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.retreat();
         while let Some(batch) = state.forget() {
             self.ledger.dropped(DropReason::Shutdown, batch.items);
         }
+        state.kept_items = state.spill.take().map_or(0, |spill| spill.items());
+        state.closed = true;
     }
 
     /// Waits until something has been added since the last call.
@@ -146,7 +162,7 @@ impl Queue {
 
 impl State {
     fn queued(&self) -> u64 {
-        self.memory_items + self.taken_items + self.spill.as_ref().map_or(0, Spill::items)
+        self.memory_items + self.taken_items + self.kept_items + self.spill.as_ref().map_or(0, Spill::items)
     }
 
     fn remember(&mut self, batch: Batch, push: fn(&mut VecDeque<Batch>, Batch)) {
@@ -216,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_dropped_and_counted() {
-        let queue = Queue::open(&settings(250), "q").expect("opened");
+        let queue = Queue::open(&settings(250), "q".as_ref()).expect("opened");
         (1..=3).for_each(|items| queue.push(batch(items)));
         let counts = queue.counts();
         assert_eq!((counts.accepted, counts.queued, counts.dropped_for(DropReason::QueueFull)), (6, 3, 3));
@@ -233,8 +249,8 @@ mod tests {
     #[test]
     fn with_a_disk_nothing_is_lost_and_all_is_there_after_a_restart() {
         let dir = tempfile::tempdir().expect("a directory");
-        let settings = ExportQueue { dir: Some(dir.path().to_owned()), max_disk_bytes: 1_000, ..settings(250) };
-        let queue = Queue::open(&settings, "q").expect("opened");
+        let settings = ExportQueue { dir: Some(dir.path().to_owned()), max_disk_bytes: 40_960, ..settings(250) };
+        let queue = Queue::open(&settings, "q".as_ref()).expect("opened");
         (1..=4).for_each(|items| queue.push(batch(items)));
         assert!(queue.counts().balances());
         assert_eq!(drain(&queue), [1, 2, 3, 4]);
@@ -243,7 +259,7 @@ mod tests {
         queue.put_back(taken);
         // As after kill -9: nothing is closed.
         drop(queue);
-        let queue = Queue::open(&settings, "q").expect("opened again");
+        let queue = Queue::open(&settings, "q".as_ref()).expect("opened again");
         assert_eq!((queue.counts().recovered, queue.counts().queued), (6, 6));
         let mut items = drain(&queue);
         items.sort_unstable();
@@ -252,6 +268,6 @@ mod tests {
         queue.close();
         assert_eq!((queue.counts().queued, queue.counts().dropped_total()), (5, 0));
         drop(queue);
-        assert_eq!(drain(&Queue::open(&settings, "q").expect("opened a third time")), [5]);
+        assert_eq!(drain(&Queue::open(&settings, "q".as_ref()).expect("opened a third time")), [5]);
     }
 }

@@ -81,6 +81,7 @@ pub(crate) type Stop = watch::Receiver<Option<Instant>>;
 pub(crate) struct Route {
     /// What its queue is called.
     pub(crate) name: String,
+    pub(crate) signal: Signal,
     pub(crate) queue: Arc<Queue>,
     pub(crate) members: Vec<Arc<Member>>,
     /// Where the breakers' clock begins.
@@ -111,9 +112,9 @@ enum Outcome {
 }
 
 impl Route {
-    /// Whether any of the targets takes a signal.
+    /// Whether a signal is what it is for.
     pub(crate) fn takes(&self, signal: Signal) -> bool {
-        self.members.iter().any(|member| member.target.takes(signal))
+        self.signal == signal
     }
 
     /// Sends until it is stopped and the queue is empty, or the time to stop has come. What is left is then on disk, or
@@ -164,19 +165,19 @@ impl Route {
     /// Offers a batch to all that may be asked now, the preferred one first.
     async fn deliver(&self, batch: &Batch) -> Outcome {
         let mut misdirected = Vec::new();
-        let takers = || self.members.iter().filter(|member| member.target.takes(batch.signal));
-        for (at, member) in takers().enumerate() {
+        for (at, member) in self.members.iter().enumerate() {
             if member.circuit(self.now()) == Circuit::Open {
                 continue;
             }
-            let others = takers().enumerate().filter(|(other, _)| *other != at);
-            let has_other = others.into_iter().any(|(_, other)| other.circuit(self.now()) != Circuit::Open);
+            let mut others = self.members.iter().enumerate().filter(|(other, _)| *other != at);
+            let has_other = others.any(|(_, other)| other.circuit(self.now()) == Circuit::Closed);
             match self.offer(member, batch, has_other).await {
                 Ok(accepted) => {
                     self.accepted(member, batch, &accepted);
                     return Outcome::Done;
                 }
                 Err(SendError::Refused { problem }) => {
+                    member.counts.failures.fetch_add(1, Ordering::Relaxed);
                     self.refused(member, batch, &problem);
                     return Outcome::Done;
                 }
@@ -188,13 +189,13 @@ impl Route {
                 }
             }
         }
-        if misdirected.len() == takers().count()
+        if misdirected.len() == self.members.len()
             && let Some((member, problem)) = misdirected.first()
         {
             self.refused(member, batch, problem);
             return Outcome::Done;
         }
-        let retry_at = takers().map(|member| lock(&member.breaker).retry_at()).min();
+        let retry_at = self.members.iter().map(|member| lock(&member.breaker).retry_at()).min();
         Outcome::Nobody(self.epoch + retry_at.unwrap_or(Duration::from_secs(1)).max(self.now()))
     }
 
@@ -223,7 +224,6 @@ impl Route {
     }
 
     fn refused(&self, member: &Member, batch: &Batch, problem: &str) {
-        member.counts.failures.fetch_add(1, Ordering::Relaxed);
         self.queue.ledger().dropped(DropReason::Rejected, batch.items);
         tracing::warn!(
             "exporter \"{}\" refused {} {}: {problem}",

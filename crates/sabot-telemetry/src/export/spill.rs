@@ -28,6 +28,8 @@ const MAGIC: &[u8; 8] = b"SABOTEXQ";
 const VERSION: u8 = 1;
 const CHECKED_FROM: usize = 14;
 const HEADER: usize = 22;
+/// Of most file systems.
+const BLOCK: u64 = 4_096;
 const EXTENSION: &str = "otlp";
 const PARTIAL: &str = "partial";
 const LOCK: &str = "lock";
@@ -48,7 +50,8 @@ struct Entry {
     number: u64,
     signal: Signal,
     items: u64,
-    bytes: u64,
+    /// What its file takes of the disk.
+    room: u64,
 }
 
 /// A file that is not a whole batch.
@@ -69,10 +72,14 @@ impl Spill {
         })?;
         let mut spill =
             Self { dir: dir.to_owned(), max_bytes, entries: VecDeque::new(), bytes: 0, next: 1, _lock: lock };
-        for name in fs::read_dir(dir)? {
-            let path = name?.path();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let path = entry.path();
+            let Some(number) = number_of(&path).filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file())) else {
+                continue;
+            };
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some(EXTENSION) => spill.find(&path)?,
+                Some(EXTENSION) => spill.find(&path, number)?,
                 Some(PARTIAL) => fs::remove_file(&path)?,
                 _ => {}
             }
@@ -83,15 +90,14 @@ impl Spill {
     }
 
     /// Takes in a file by its header; whether the rest is whole shows when it is read.
-    fn find(&mut self, path: &Path) -> io::Result<()> {
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        let Some(number) = number else { return Ok(()) };
+    fn find(&mut self, path: &Path, number: u64) -> io::Result<()> {
         let bytes = fs::metadata(path)?.len();
         let mut header = [0; HEADER];
         let read = File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut header));
         let (signal, items) = read.ok().and_then(|()| describe(&header)).unwrap_or((Signal::Traces, 0));
-        self.bytes += bytes;
-        self.entries.push_back(Entry { number, signal, items, bytes });
+        let entry = Entry { number, signal, items, room: room(bytes) };
+        self.bytes += entry.room;
+        self.entries.push_back(entry);
         Ok(())
     }
 
@@ -100,12 +106,12 @@ impl Spill {
     }
 
     pub(crate) fn items(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.items).sum()
+        self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.items))
     }
 
     /// Whether another batch may be added.
     pub(crate) const fn has_room_for(&self, batch_bytes: u64) -> bool {
-        self.bytes + HEADER as u64 + batch_bytes <= self.max_bytes
+        self.bytes + room(HEADER as u64 + batch_bytes) <= self.max_bytes
     }
 
     /// Adds a batch behind the others.
@@ -115,11 +121,13 @@ impl Spill {
         let bytes = encode(batch);
         if let Err(error) = fs::write(&partial, &bytes).and_then(|()| fs::rename(&partial, &path)) {
             // On a full disk the half of it takes room too. Where it cannot be removed, the next start does.
-            return fs::remove_file(&partial).and(Err(error));
+            drop(fs::remove_file(&partial));
+            return Err(error);
         }
-        let entry = Entry { number: self.next, signal: batch.signal, items: batch.items, bytes: bytes.len() as u64 };
+        let room = room(bytes.len() as u64);
+        let entry = Entry { number: self.next, signal: batch.signal, items: batch.items, room };
         self.next += 1;
-        self.bytes += entry.bytes;
+        self.bytes += entry.room;
         self.entries.push_back(entry);
         Ok(())
     }
@@ -135,7 +143,7 @@ impl Spill {
     /// Removes the oldest batch.
     pub(crate) fn pop(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
-        self.bytes -= entry.bytes;
+        self.bytes -= entry.room;
         let path = self.path(entry.number);
         if let Err(error) = fs::remove_file(&path) {
             tracing::warn!("{}: not removed, and sent again after a restart: {error}", path.display());
@@ -145,6 +153,18 @@ impl Spill {
     fn path(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{number:016}.{EXTENSION}"))
     }
+}
+
+/// A file takes whole blocks of the disk.
+const fn room(bytes: u64) -> u64 {
+    bytes.next_multiple_of(BLOCK)
+}
+
+/// The number in a name of ours; other files are left alone.
+fn number_of(path: &Path) -> Option<u64> {
+    let stem = path.file_stem()?.to_str()?;
+    let is_ours = stem.len() == 16 && stem.bytes().all(|byte| byte.is_ascii_digit());
+    stem.parse().ok().filter(|_| is_ours)
 }
 
 fn encode(batch: &Batch) -> Vec<u8> {
@@ -224,13 +244,19 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded() {
+    fn it_is_bounded_by_what_files_take_and_leaves_those_of_others_alone() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut spill = Spill::open(dir.path(), 244).expect("opened");
-        assert!(spill.has_room_for(100));
+        fs::create_dir(dir.path().join("0000000000000009.partial")).expect("a directory");
+        for foreign in ["5.otlp", "notes.partial", "18446744073709551615.otlp"] {
+            fs::write(dir.path().join(foreign), "mine").expect("written");
+        }
+        let mut spill = Spill::open(dir.path(), 3 * 4_096).expect("opened");
+        assert!(spill.is_empty());
         spill.push(&batch(1)).expect("added");
-        assert!(spill.has_room_for(100) && !spill.has_room_for(101));
+        assert!(spill.has_room_for(4_096) && !spill.has_room_for(2 * 4_096));
+        spill.push(&batch(1)).expect("added");
         spill.push(&batch(1)).expect("added");
         assert!(!spill.has_room_for(0));
+        assert!(dir.path().join("notes.partial").exists() && dir.path().join("5.otlp").exists());
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn connect(target: &Target) -> Result<Box<dyn Transport>, ConfigError
             let uri = endpoint::otlp(endpoint, *protocol)?;
             match protocol {
                 crate::config::OtlpProtocol::Grpc => Box::new(grpc::Grpc::new(uri, headers, target)?),
-                protocol => Box::new(http::Otlp::new(&uri, headers, *protocol, target.compression)?),
+                protocol => Box::new(http::Otlp::new(&uri, headers, *protocol, target)?),
             }
         }
         TargetKind::Zipkin { endpoint } => {

@@ -31,9 +31,10 @@ const STATUS: [Column; 9] = [
     column("spans on disk", "spans_disk_bytes", Show::Bytes),
 ];
 
-const EXPORTERS: [Column; 7] = [
+const EXPORTERS: [Column; 8] = [
     column("exporter", "name", Show::Text),
     column("queue", "queue", Show::Text),
+    column("signal", "signal", Show::Text),
     column("circuit", "circuit", Show::Status),
     column("sent", "sent", Show::Count),
     column("attempts", "attempts", Show::Count),
@@ -41,8 +42,9 @@ const EXPORTERS: [Column; 7] = [
     column("last problem", "last_problem", Show::Text),
 ];
 
-const QUEUES: [Column; 6] = [
+const QUEUES: [Column; 7] = [
     column("queue", "name", Show::Text),
+    column("signal", "signal", Show::Text),
     column("accepted", "accepted", Show::Count),
     column("recovered", "recovered", Show::Count),
     column("sent", "sent", Show::Count),

@@ -139,13 +139,13 @@ pub(crate) fn telemetry_status() -> Value {
         "max_spans_per_second": 2_000, "spans_recorded": 12_345, "spans_dropped": 0, "batches_recorded": 4_000,
         "batches_left_out": 17, "spans_disk_bytes": 524_288,
         "exporters": [
-            {"name": "primary", "queue": "failover", "circuit": "open", "sent": 0, "attempts": 6, "failures": 6,
+            {"name": "primary", "queue": "failover", "signal": "traces", "circuit": "open", "sent": 0, "attempts": 6, "failures": 6,
              "last_problem": "no answer within 750 ms"},
-            {"name": "backup", "queue": "failover", "circuit": "closed", "sent": 12_000, "attempts": 24, "failures": 0,
+            {"name": "backup", "queue": "failover", "signal": "traces", "circuit": "closed", "sent": 12_000, "attempts": 24, "failures": 0,
              "last_problem": null},
         ],
         "queues": [
-            {"name": "failover", "accepted": 12_345, "recovered": 0, "sent": 12_000, "queued": 300, "dropped": 45,
+            {"name": "failover", "signal": "traces", "accepted": 12_345, "recovered": 0, "sent": 12_000, "queued": 300, "dropped": 45,
              "dropped_by_reason": {"queue_full": 45}},
         ],
     })

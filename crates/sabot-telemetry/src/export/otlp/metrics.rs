@@ -57,7 +57,8 @@ impl MetricsState {
         let before = self.last.insert(series, now.clone()).unwrap_or_default();
         let before_counts = before.counts.iter().copied().chain(std::iter::repeat(0));
         Last {
-            total: now.total - before.total,
+            // Less than before is another series of that name, from its start.
+            total: if now.total < before.total { now.total } else { now.total - before.total },
             counts: now.counts.iter().zip(before_counts).map(|(now, before)| now.saturating_sub(before)).collect(),
         }
     }
@@ -84,8 +85,8 @@ pub(crate) fn metrics(
         }
         add(metrics.last_mut()?, sample, state, now_unix_nano);
     }
-    // What is gone needs no memory any more.
-    if state.last.len() > samples.len() {
+    // What is gone needs no memory any more, and begins anew when it comes back.
+    if !state.last.is_empty() {
         let there: std::collections::HashSet<(&str, &[(String, String)])> =
             samples.iter().map(|sample| (&*sample.name, &sample.labels[..])).collect();
         state.last.retain(|(name, labels), _| there.contains(&(name.as_str(), labels.as_slice())));

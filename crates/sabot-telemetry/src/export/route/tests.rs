@@ -99,7 +99,8 @@ impl Running {
         };
         let route = Arc::new(Route {
             name: "q".to_owned(),
-            queue: Arc::new(Queue::open(queue, "q").expect("a queue")),
+            signal: Signal::Traces,
+            queue: Arc::new(Queue::open(queue, "q".as_ref()).expect("a queue")),
             members: targets.iter().enumerate().map(member).collect(),
             epoch: Instant::now(),
             switch_after: Duration::from_millis(750),
@@ -234,7 +235,7 @@ async fn stopping_sends_what_it_can_by_its_time_and_keeps_or_counts_the_rest() {
     assert_eq!((counts.dropped_for(DropReason::Shutdown), counts.balances()), (5, true));
 
     let dir = tempfile::tempdir().expect("a directory");
-    let queue = ExportQueue { max_memory_bytes: 1_000, dir: Some(dir.path().to_owned()), max_disk_bytes: 10_000 };
+    let queue = ExportQueue { max_memory_bytes: 1_000, dir: Some(dir.path().to_owned()), max_disk_bytes: 40_960 };
     let running = Running::start(&[&Scripted::new([Does::Fail])], &queue);
     (0..5).for_each(|_| running.push(1));
     let counts = running.stop(SECOND).await;

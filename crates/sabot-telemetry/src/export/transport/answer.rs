@@ -117,6 +117,13 @@ pub(super) fn grpc_error(status: &tonic::Status) -> SendError {
     use tonic::Code;
     let problem = format!("it answered {:?}{}", status.code(), said(status.message().as_bytes()));
     let after = retry_info(status.details());
+    // The connection broke, or the answer did: nobody said anything about the batch.
+    if std::error::Error::source(status).is_some() || status.message().contains("missing grpc-status") {
+        return SendError::Later { problem, after };
+    }
+    if status.message().contains("message length too large") {
+        return SendError::Refused { problem };
+    }
     match status.code() {
         Code::Cancelled
         | Code::DeadlineExceeded
@@ -126,8 +133,6 @@ pub(super) fn grpc_error(status: &tonic::Status) -> SendError {
         | Code::DataLoss => SendError::Later { problem, after },
         Code::ResourceExhausted if after.is_some() => SendError::Later { problem, after },
         Code::InvalidArgument => SendError::Refused { problem },
-        // What breaks the connection itself comes as this.
-        Code::Unknown if status.message().contains("transport error") => SendError::Later { problem, after },
         _ => SendError::Misdirected { problem },
     }
 }

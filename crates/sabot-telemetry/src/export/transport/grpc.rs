@@ -1,5 +1,7 @@
 //! OTLP over gRPC. Batches are sent as the bytes they are: nothing is decoded on the way.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
@@ -15,6 +17,9 @@ use super::{Accepted, SendError, Sending, Transport};
 use crate::config::{Compression, ConfigError, Signal, Target};
 use crate::export::batch::Batch;
 
+/// How long a connection may be silent before it is asked for a sign of life, and then until it gives one.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 /// A receiver of OTLP over gRPC.
 #[derive(Debug)]
 pub(super) struct Grpc {
@@ -27,7 +32,11 @@ impl Grpc {
     pub(super) fn new(uri: Uri, headers: Vec<(HeaderName, HeaderValue)>, target: &Target) -> Result<Self, ConfigError> {
         let wrong =
             |error: &dyn std::error::Error| ConfigError::endpoint("otlp", &uri.to_string(), super::http::chain(error));
-        let mut endpoint = Endpoint::from(uri.clone()).connect_timeout(target.timeout);
+        // A connection that swallows everything is found out by pings, and replaced.
+        let mut endpoint = Endpoint::from(uri.clone())
+            .connect_timeout(target.timeout)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE);
         endpoint = endpoint.user_agent(AGENT).map_err(|error| wrong(&error))?;
         if uri.scheme_str() == Some("https") {
             let tls = ClientTlsConfig::new().with_webpki_roots();

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use super::answer::{http_error, partial_success, partial_success_json};
 use super::{Accepted, SendError, Sending, Transport};
 use crate::clock::unix_nanos_now;
-use crate::config::{Compression, ConfigError, OtlpProtocol, Signal};
+use crate::config::{Compression, ConfigError, OtlpProtocol, Signal, Target};
 use crate::export::batch::Batch;
 use crate::export::otlp;
 
@@ -60,15 +60,24 @@ impl Poster {
         }
         let response = self.client.request(request).await.map_err(|error| SendError::later(chain(&error)))?;
         let (head, body) = response.into_parts();
-        let is_json =
-            head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        let is_json = starts_with(&head.headers, "application/json");
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let body = match body {
+            Ok(body) => body.to_bytes(),
+            Err(error) if head.status.is_success() => {
+                return Err(SendError::later(format!("its answer broke off: {error}")));
+            }
+            Err(_broken) => Bytes::new(),
+        };
+        if head.status.is_success() && starts_with(&head.headers, "text/html") {
+            // A proxy's page for logging in, most likely.
+            return Err(SendError::Misdirected { problem: format!("it answered {} with a page of HTML", head.status) });
+        }
         if head.status.is_success() {
             return Ok(Answer { is_json, body });
         }
         // A protocol buffer is nothing to show to people.
-        let text = if is_json || is_text(&head.headers) { &body[..] } else { &[] };
+        let text = if is_json || starts_with(&head.headers, "text/") { &body[..] } else { &[] };
         Err(http_error(head.status, &head.headers, text, Duration::from_nanos(unix_nanos_now())))
     }
 
@@ -87,8 +96,10 @@ impl Poster {
     }
 }
 
-fn is_text(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/"))
+/// Whether the type of what was sent is of a kind.
+fn starts_with(headers: &HeaderMap, kind: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..kind.len()));
+    value.is_some_and(|value| value.eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 /// An error with what caused it.
@@ -121,10 +132,11 @@ impl Otlp {
         uri: &Uri,
         headers: Vec<(HeaderName, HeaderValue)>,
         protocol: OtlpProtocol,
-        compression: Compression,
+        target: &Target,
     ) -> Result<Self, ConfigError> {
-        let (traces, metrics, logs) = (path(uri, "traces")?, path(uri, "metrics")?, path(uri, "logs")?);
-        let poster = Poster::new(headers, compression);
+        let of = |signal: &str| if target.exact_path { Ok(uri.clone()) } else { path(uri, signal) };
+        let (traces, metrics, logs) = (of("traces")?, of("metrics")?, of("logs")?);
+        let poster = Poster::new(headers, target.compression);
         Ok(Self { poster, traces, metrics, logs, json: protocol == OtlpProtocol::HttpJson })
     }
 
@@ -155,13 +167,14 @@ impl Transport for Otlp {
     }
 }
 
-/// Where a signal goes below a receiver's address; an address that names the signal already is left alone.
+/// Where a signal goes below a receiver's address, also when that is given as the address of another signal.
 fn path(uri: &Uri, signal: &str) -> Result<Uri, ConfigError> {
     let path = uri.path().trim_end_matches('/');
-    let path = match path.rsplit_once("/v1/") {
-        Some((_, "traces" | "metrics" | "logs")) => path.to_owned(),
-        _ => format!("{path}/v1/{signal}"),
+    let base = match path.rsplit_once("/v1/") {
+        Some((base, "traces" | "metrics" | "logs")) => base,
+        _ => path,
     };
+    let path = format!("{base}/v1/{signal}");
     let with_query = uri.query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     let mut parts = uri.clone().into_parts();
     let wrong = |error: &dyn std::fmt::Display| ConfigError::endpoint("otlp", &uri.to_string(), error.to_string());
@@ -180,6 +193,7 @@ mod tests {
             ("http://c:4318/", "http://c:4318/v1/logs"),
             ("https://c/otlp", "https://c/otlp/v1/logs"),
             ("https://c/otlp/v1/logs", "https://c/otlp/v1/logs"),
+            ("https://c/otlp/v1/traces", "https://c/otlp/v1/logs"),
             ("https://c/in?key=1", "https://c/in/v1/logs?key=1"),
         ] {
             assert_eq!(path(&address.parse().expect("an address"), "logs").expect("a path"), expected);

@@ -94,7 +94,15 @@ fn zipkin(resource: &Resource, scope: Option<&InstrumentationScope>, span: &Span
 /// Who was asked, by the attributes OpenTelemetry ranks.
 fn remote(span: &Span) -> Option<String> {
     let asks = matches!(span.kind(), SpanKind::Client | SpanKind::Producer);
-    let keys = ["peer.service", "server.address", "net.peer.name", "db.namespace", "db.name", "db.system.name"];
+    let keys = [
+        "peer.service",
+        "server.address",
+        "net.peer.name",
+        "network.peer.address",
+        "db.namespace",
+        "db.name",
+        "db.system.name",
+    ];
     let value = |key: &str| span.attributes.iter().find(|attribute| attribute.key == key).map(text);
     keys.into_iter().filter(|_| asks).find_map(value)
 }
@@ -140,7 +148,7 @@ fn annotation(event: &Event) -> Value {
             .iter()
             .map(|attribute| (attribute.key.clone(), json_of(attribute.value.as_ref())))
             .collect();
-        json!({ &event.name: attributes }).to_string()
+        format!("{}: {}", Value::from(event.name.as_str()), Value::Object(attributes))
     };
     json!({ "timestamp": event.time_unix_nano / 1_000, "value": value })
 }
