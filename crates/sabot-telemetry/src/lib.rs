@@ -52,6 +52,7 @@ mod config;
 mod context;
 mod correlation;
 mod export;
+mod instrument;
 mod logging;
 mod logs;
 #[cfg(feature = "macros")]
@@ -88,6 +89,15 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+#[cfg(feature = "axum")]
+pub use instrument::{DEFAULT_SLOW_REQUEST, HttpServer, HttpServerFuture, HttpServerLayer};
+#[cfg(feature = "tonic")]
+pub use instrument::{GrpcBody, GrpcFuture, GrpcLayer, GrpcService};
+pub use instrument::{
+    HeaderExtractor, HeaderInjector, extract_from_kafka_headers, inject_into_kafka_headers, messaging_attributes,
+};
+#[cfg(feature = "reqwest")]
+pub use instrument::{TracedClient, traced_request};
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use meter::RegistryMeterProvider;
