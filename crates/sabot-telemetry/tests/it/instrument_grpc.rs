@@ -1,5 +1,8 @@
 //! gRPC between a real server and real clients on a loopback port: the services are OTLP's, for want of others.
 
+use axum::body::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, StreamBody};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
@@ -13,6 +16,7 @@ use sabot_telemetry::{
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::provider::{Instrumented, attribute};
 
@@ -115,7 +119,52 @@ fn each_side_knows_what_failed() {
             "Server opentelemetry.proto.collector.trace.v1.TraceService/Export:  panic true",
             "Client opentelemetry.proto.collector.trace.v1.TraceService/Export:  _OTHER true",
         ]
-    "#]].assert_debug_eq(&told);
+    "#]]
+    .assert_debug_eq(&told);
     let refused = spans.iter().find(|span| span.kind == SpanKind::Client).unwrap();
     assert_eq!(refused.status, SpanStatus::Error("one is too few".into()));
+}
+
+/// A call whose answer has these frames, through a client that is traced.
+async fn streamed(frames: Vec<Frame<Bytes>>) -> impl Body<Data = Bytes> {
+    let frames = futures::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
+    let answer = axum::response::Response::new(axum::body::Body::new(StreamBody::new(frames)));
+    let slot = std::sync::Arc::new(std::sync::Mutex::new(Some(answer)));
+    let service = axum::Router::new()
+        .fallback(move || std::future::ready(slot.lock().expect("a lock").take().expect("one call")));
+    let mut client = GrpcLayer::client("numbers").layer(service);
+    let request = http::Request::get("/test.Numbers/Count").body(axum::body::Body::empty()).expect("a request");
+    client.call(request).await.expect("an answer").into_body()
+}
+
+fn trailers(status: &'static str) -> Frame<Bytes> {
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static(status));
+    Frame::trailers(trailers)
+}
+
+#[test]
+fn a_stream_goes_on_until_its_trailers() {
+    let test = Instrumented::install();
+    let message = || Frame::data(Bytes::from_static(b"one"));
+    let end_of = |frames| {
+        test.run(async {
+            let mut body = std::pin::pin!(streamed(frames).await);
+            assert!(test.spans().is_empty(), "it has not ended with the head");
+            while let Some(frame) = body.frame().await {
+                let is_last = frame.is_ok_and(|frame| frame.is_trailers());
+                assert!(is_last || test.spans().is_empty(), "it has not ended with a message");
+                if is_last {
+                    break;
+                }
+            }
+        });
+        told(&test.spans()[0])
+    };
+    assert_eq!(end_of(vec![message(), message(), trailers("0")]), "Client test.Numbers/Count: 0  false");
+    assert_eq!(end_of(vec![message(), trailers("14")]), "Client test.Numbers/Count: 14 UNAVAILABLE true");
+    assert_eq!(end_of(vec![message()]), "Client test.Numbers/Count:  _OTHER true");
+
+    test.run(async { drop(streamed(vec![message(), trailers("0")]).await) });
+    assert_eq!(told(&test.spans()[0]), "Client test.Numbers/Count:  cancelled true");
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, put};
 use futures::FutureExt;
 use sabot_telemetry::{
     HttpServerLayer, Registry, SpanBuilder, SpanKind, SpanRecord, SpanStatus, TraceContext, TracedClient,
@@ -55,30 +56,31 @@ fn names(spans: &[SpanRecord]) -> Vec<&str> {
     spans.iter().map(|span| span.name.as_str()).collect()
 }
 
+/// Two servers, of which the first asks the second; the answer to one request.
+async fn chain(registry: &Registry) -> String {
+    let traced = HttpServerLayer::new().with_metrics(registry).with_business_headers();
+    let behind = serve(Router::new().route("/stock/{item}", put(stock)).layer(traced.clone())).await;
+    let client = TracedClient::new(reqwest::Client::new(), "stock").with_metrics(registry);
+    let app = Router::new().route("/orders/{item}", get(order)).layer(traced).with_state((client, behind));
+    let front = serve(app).await;
+    let request = reqwest::Client::new().get(format!("http://{front}/orders/7?card=secret"));
+    let request = request
+        .header("traceparent", REMOTE.to_traceparent().expect("a header"))
+        .header("baggage", "tenant.id=acme")
+        .header("x-correlation-id", "order-12")
+        .header("x-tenant-id", "acme")
+        .header("x-customer-tier", "gold")
+        .header("authorization", "Bearer secret")
+        .header("user-agent", "browser/1");
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.headers()["x-correlation-id"], "order-12");
+    answer.text().await.expect("a body")
+}
+
 #[test]
 fn one_trace_goes_from_server_through_client_to_server() {
     let test = Instrumented::install();
-    let registry = Registry::new();
-    let traced = HttpServerLayer::new().with_metrics(&registry).with_business_headers();
-    let answer = test.run(async {
-        let behind = serve(Router::new().route("/stock/{item}", get(stock).put(stock)).layer(traced.clone())).await;
-        let client = TracedClient::new(reqwest::Client::new(), "stock").with_metrics(&registry);
-        let app = Router::new().route("/orders/{item}", get(order)).layer(traced).with_state((client, behind));
-        let front = serve(app).await;
-        let request = reqwest::Client::new().get(format!("http://{front}/orders/7?card=secret"));
-        let request = request
-            .header("traceparent", REMOTE.to_traceparent().unwrap())
-            .header("baggage", "tenant.id=acme")
-            .header("x-correlation-id", "order-12")
-            .header("x-tenant-id", "acme")
-            .header("x-customer-tier", "gold")
-            .header("authorization", "Bearer secret")
-            .header("user-agent", "browser/1");
-        let answer = request.send().await.expect("an answer");
-        assert_eq!(answer.headers()["x-correlation-id"], "order-12");
-        answer.text().await.expect("a body")
-    });
-    assert_eq!(answer, "7 for acme by order-12");
+    assert_eq!(test.run(chain(&Registry::new())), "7 for acme by order-12");
 
     let spans = test.spans();
     assert_eq!(names(&spans), ["read_stock", "PUT /stock/{item}", "PUT", "GET /orders/{item}"]);
@@ -89,6 +91,7 @@ fn one_trace_goes_from_server_through_client_to_server() {
     let kinds: Vec<_> = spans.iter().map(|span| span.kind).collect();
     assert_eq!(kinds, [SpanKind::Internal, SpanKind::Server, SpanKind::Client, SpanKind::Server]);
     assert!(attribute(&spans[2], "url.full").ends_with("/stock/7"), "{:#?}", spans[2]);
+    assert_eq!(attribute(&spans[1], "http.request.body.size"), "7");
     expect_test::expect![[r#"
         {
             "client.address": "127.0.0.1",
@@ -121,22 +124,29 @@ fn one_trace_goes_from_server_through_client_to_server() {
         }
     "#]]
     .assert_debug_eq(&told(&spans[2]));
-    assert_eq!(attribute(&spans[1], "http.request.body.size"), "7");
+}
 
+#[test]
+fn requests_are_measured_with_the_trace_as_an_exemplar() {
+    let test = Instrumented::install();
+    let registry = Registry::new();
+    test.run(chain(&registry));
     let text = registry.prometheus_text();
-    let count = "http_server_request_duration_seconds_count{http_request_method=\"GET\",\
-                 http_response_status_code=\"200\",http_route=\"/orders/{item}\",network_protocol_version=\"1.1\",\
-                 url_scheme=\"http\"} 1\n";
-    assert!(text.contains(count), "{text}");
-    assert!(
-        text.contains("\nhttp_server_active_requests{http_request_method=\"GET\",url_scheme=\"http\"} 0\n"),
-        "{text}"
-    );
-    assert!(text.contains("http_client_request_duration_seconds_count{http_request_method=\"PUT\""), "{text}");
+    for line in [
+        "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"200\",\
+         http_route=\"/orders/{item}\",network_protocol_version=\"1.1\",url_scheme=\"http\"} 1\n",
+        "http_server_active_requests{http_request_method=\"GET\",url_scheme=\"http\"} 0\n",
+        "http_client_request_duration_seconds_count{http_request_method=\"PUT\",http_response_status_code=\"200\",",
+        "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",http_response_status_code=\"200\",\
+         http_route=\"/orders/{item}\",network_protocol_version=\"1.1\",url_scheme=\"http\",le=\"0.075\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
     let samples = registry.snapshot();
     let durations = samples.iter().find(|sample| sample.name == "http_client_request_duration_seconds").unwrap();
     let exemplar = durations.buckets.iter().find_map(|bucket| bucket.exemplar).unwrap();
-    assert_eq!(exemplar.context.span_id, spans[2].span_id);
+    let client = test.spans().into_iter().find(|span| span.kind == SpanKind::Client).unwrap();
+    assert_eq!(exemplar.context.span_id, client.span_id);
 }
 
 async fn panics() -> &'static str {
@@ -286,4 +296,18 @@ fn a_request_nobody_waits_for_has_failed_and_is_measured_also_unsampled() {
     assert!(test.spans().is_empty());
     assert!(registry.prometheus_text().contains("_count{error_type=\"cancelled\",http_request_method=\"GET\""));
     active(0);
+}
+
+#[test]
+fn a_panic_that_is_caught_ends_the_span_at_once() {
+    let test = Instrumented::install();
+    let mut service = HttpServerLayer::new().layer(Router::new().fallback(panics));
+    test.run(async {
+        let mut panicking = Box::pin(service.call(request("/")));
+        AssertUnwindSafe(&mut panicking).catch_unwind().await.unwrap_err();
+        let spans = test.spans();
+        assert_eq!(attribute(&spans[0], "error.type"), "panic");
+        drop(panicking);
+        assert!(test.spans().is_empty(), "it ended once");
+    });
 }

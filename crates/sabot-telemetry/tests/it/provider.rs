@@ -9,10 +9,10 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(any(feature = "axum", feature = "tonic"))]
+#[cfg(any(feature = "tonic", all(feature = "axum", feature = "reqwest")))]
 pub(crate) use instrumented::{Instrumented, attribute};
 
-#[cfg(any(feature = "axum", feature = "tonic"))]
+#[cfg(any(feature = "tonic", all(feature = "axum", feature = "reqwest")))]
 mod instrumented {
     use std::sync::MutexGuard;
 
