@@ -15,6 +15,8 @@
 //!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
 //!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
 //!    [baggage](with_baggage) and a [`CorrelationId`].
+//! 8. Behind features of their names, axum, reqwest and tonic do all of that by themselves: `HttpServerLayer`,
+//!    `TracedClient` and `GrpcLayer`. For Kafka's records there is [`inject_into_kafka_headers`].
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!

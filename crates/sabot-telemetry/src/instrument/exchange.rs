@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use opentelemetry::trace::Status;
 
-use crate::ambient::{Operation, SpanHandle};
+use crate::ambient::Operation;
+#[cfg(any(feature = "axum", feature = "reqwest"))]
+use crate::ambient::SpanHandle;
 use crate::clock::monotonic_nanos;
 use crate::record::AttributeValue;
 use crate::text::Text;
@@ -56,10 +58,12 @@ impl<M: Measure> Exchange<M> {
         Self { operation, started_nanos: monotonic_nanos(), measure: Some(measure) }
     }
 
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
     pub(super) fn span(&self) -> &SpanHandle {
         &self.operation
     }
 
+    /// How long it has gone on.
     pub(super) fn elapsed(&self) -> Duration {
         Duration::from_nanos(monotonic_nanos().saturating_sub(self.started_nanos))
     }
