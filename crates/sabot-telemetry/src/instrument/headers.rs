@@ -34,10 +34,9 @@ impl Extractor for HeaderExtractor<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        if !self.0.contains_key(key) {
-            return None;
-        }
-        Some(self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect())
+        let values = self.0.get_all(key); // looked up once: there are several keys for every request
+        let values: Vec<_> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+        Some(values).filter(|values| !values.is_empty())
     }
 }
 
