@@ -15,6 +15,8 @@
 //!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
 //!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
 //!    [baggage](with_baggage) and a [`CorrelationId`].
+//! 8. Behind features of their names, axum, reqwest and tonic do all of that by themselves: `HttpServerLayer`,
+//!    `TracedClient` and `GrpcLayer`. For Kafka's records there is [`inject_into_kafka_headers`].
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!
@@ -52,6 +54,7 @@ mod config;
 mod context;
 mod correlation;
 mod export;
+mod instrument;
 mod logging;
 mod logs;
 #[cfg(feature = "macros")]
@@ -92,6 +95,15 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+#[cfg(feature = "axum")]
+pub use instrument::{DEFAULT_SLOW_REQUEST, HttpServer, HttpServerFuture, HttpServerLayer};
+#[cfg(feature = "tonic")]
+pub use instrument::{GrpcBody, GrpcFuture, GrpcLayer, GrpcService};
+pub use instrument::{
+    HeaderExtractor, HeaderInjector, extract_from_kafka_headers, inject_into_kafka_headers, messaging_attributes,
+};
+#[cfg(feature = "reqwest")]
+pub use instrument::{TracedClient, traced_request};
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use meter::RegistryMeterProvider;

@@ -131,7 +131,7 @@ pub struct Operation {
 
 impl Operation {
     /// `span` as the current one of what is otherwise `context`.
-    pub(super) fn of(span: OtelSpan, context: &Context) -> Self {
+    pub(crate) fn of(span: OtelSpan, context: &Context) -> Self {
         let context = match span.into_identity() {
             Ok(span) => context.with_span(span),
             Err(identity) => context.with_remote_span_context(identity),
@@ -142,6 +142,14 @@ impl Operation {
     /// The context in which its span is current: to hand on, or to attach.
     pub const fn context(&self) -> &Context {
         &self.span.context
+    }
+
+    /// Ends its span before it is dropped; ended once, it stays as it is.
+    #[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic"))]
+    pub(crate) fn finish(&self) {
+        if let Some(span) = self.span.recorded() {
+            span.end();
+        }
     }
 
     /// Makes its span current on this thread until the guard is dropped. Not across awaits: see

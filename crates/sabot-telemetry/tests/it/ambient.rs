@@ -17,6 +17,7 @@ fn install() -> TelemetryProviders {
 
 #[test]
 fn spans_go_to_the_provider_installed_last_on_every_thread() {
+    let _turn = crate::provider::turn();
     let remote = TraceContext { trace_id: [1; 16], span_id: [2; 8], flags: 1 };
     let attached = context_with_trace(remote).attach();
     let mut nowhere = SpanBuilder::new("nowhere").with_attribute_with("costly", || -> bool { panic!("built") }).start();

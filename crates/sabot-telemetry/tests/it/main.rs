@@ -3,6 +3,11 @@
 
 mod ambient;
 mod export;
+#[cfg(feature = "tonic")]
+mod instrument_grpc;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+mod instrument_http;
 mod metrics;
+mod provider;
 mod receiver;
 mod spans;

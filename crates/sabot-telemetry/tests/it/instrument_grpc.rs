@@ -1,0 +1,170 @@
+//! gRPC between a real server and real clients on a loopback port: the services are OTLP's, for want of others.
+
+use axum::body::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use sabot_telemetry::{
+    CorrelationId, GrpcLayer, GrpcService, SpanBuilder, SpanKind, SpanRecord, SpanStatus, current_correlation_id,
+    get_baggage, trace_operation, with_baggage,
+};
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Request, Response, Status};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::provider::{Instrumented, attribute};
+
+#[derive(Clone)]
+struct Store;
+
+#[tonic::async_trait]
+impl TraceService for Store {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        tokio::task::yield_now().await;
+        let tenant = get_baggage("tenant.id").unwrap_or_default();
+        let id = current_correlation_id().map(|id| id.to_string()).unwrap_or_default();
+        drop(SpanBuilder::new("store").with_attribute("seen", format!("{tenant} {id}")).start());
+        match request.get_ref().resource_spans.len() {
+            0 => Ok(Response::new(ExportTraceServiceResponse::default())),
+            1 => Err(Status::invalid_argument("one is too few")),
+            _ => panic!("on purpose"),
+        }
+    }
+}
+
+async fn connect() -> GrpcService<Channel> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let server = Server::builder().layer(GrpcLayer::server()).add_service(TraceServiceServer::new(Store));
+    tokio::spawn(server.serve_with_incoming(incoming));
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
+    GrpcLayer::client("store").layer(endpoint.connect().await.expect("a connection"))
+}
+
+fn told(span: &SpanRecord) -> String {
+    let failed = matches!(span.status, SpanStatus::Error(_));
+    let [code, error] = ["rpc.grpc.status_code", "error.type"].map(|key| attribute(span, key));
+    format!("{:?} {}: {code} {error} {failed}", span.kind, span.name)
+}
+
+#[test]
+fn one_trace_goes_through_a_call() {
+    let test = Instrumented::install();
+    let answer = test.run(async {
+        let mut client = TraceServiceClient::new(connect().await);
+        let id: CorrelationId = "order-12".parse().unwrap();
+        let operation = trace_operation::<(&str, &str)>("order", []);
+        let attached = operation.enter();
+        let context = with_baggage([("tenant.id", "acme")]).with_value(id);
+        drop(attached);
+        let call = client.export(ExportTraceServiceRequest::default());
+        sabot_telemetry::FutureExt::with_context(call, context).await.expect("an answer")
+    });
+    assert_eq!(answer.metadata().get("x-correlation-id").unwrap(), "order-12");
+
+    let mut spans = test.spans();
+    spans.sort_by_key(|span| std::cmp::Reverse(span.start_unix_nano));
+    let call = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    let names: Vec<_> = spans.iter().map(|span| (span.kind, span.name.as_str())).collect();
+    let expected = [
+        (SpanKind::Internal, "store"),
+        (SpanKind::Server, call),
+        (SpanKind::Client, call),
+        (SpanKind::Internal, "order"),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(attribute(&spans[0], "seen"), "acme order-12");
+    for pair in spans.windows(2) {
+        assert_eq!((pair[0].trace_id, pair[0].parent_span_id), (pair[1].trace_id, Some(pair[1].span_id)));
+    }
+    for span in &spans[1..3] {
+        let keys = ["rpc.system", "rpc.service", "rpc.method", "rpc.grpc.status_code", "error.type"];
+        let service = "opentelemetry.proto.collector.trace.v1.TraceService";
+        assert_eq!(keys.map(|key| attribute(span, key)), ["grpc", service, "Export", "0", ""]);
+        assert!(span.end_unix_nano >= spans[0].end_unix_nano);
+    }
+    assert_eq!(attribute(&spans[2], "peer.service"), "store");
+}
+
+#[test]
+fn each_side_knows_what_failed() {
+    let test = Instrumented::install();
+    let export = |spans| ExportTraceServiceRequest { resource_spans: vec![ResourceSpans::default(); spans] };
+    test.run(async {
+        let channel = connect().await;
+        let mut client = TraceServiceClient::new(channel.clone());
+        assert_eq!(client.export(export(1)).await.unwrap_err().code(), Code::InvalidArgument);
+        let unknown = LogsServiceClient::new(channel).export(ExportLogsServiceRequest::default()).await;
+        assert_eq!(unknown.unwrap_err().code(), Code::Unimplemented);
+        client.export(export(2)).await.unwrap_err();
+    });
+    let spans = test.spans();
+    let told: Vec<_> = spans.iter().filter(|span| span.name != "store").map(told).collect();
+    expect_test::expect![[r#"
+        [
+            "Server opentelemetry.proto.collector.trace.v1.TraceService/Export: 3  false",
+            "Client opentelemetry.proto.collector.trace.v1.TraceService/Export: 3 INVALID_ARGUMENT true",
+            "Server opentelemetry.proto.collector.logs.v1.LogsService/Export: 12 UNIMPLEMENTED true",
+            "Client opentelemetry.proto.collector.logs.v1.LogsService/Export: 12 UNIMPLEMENTED true",
+            "Server opentelemetry.proto.collector.trace.v1.TraceService/Export:  panic true",
+            "Client opentelemetry.proto.collector.trace.v1.TraceService/Export:  _OTHER true",
+        ]
+    "#]]
+    .assert_debug_eq(&told);
+    let refused = spans.iter().find(|span| span.kind == SpanKind::Client).unwrap();
+    assert_eq!(refused.status, SpanStatus::Error("one is too few".into()));
+}
+
+/// A call whose answer has these frames, through a client that is traced.
+async fn streamed(frames: Vec<Frame<Bytes>>) -> impl Body<Data = Bytes> {
+    let frames = futures::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
+    let answer = axum::response::Response::new(axum::body::Body::new(StreamBody::new(frames)));
+    let slot = std::sync::Arc::new(std::sync::Mutex::new(Some(answer)));
+    let service = axum::Router::new()
+        .fallback(move || std::future::ready(slot.lock().expect("a lock").take().expect("one call")));
+    let mut client = GrpcLayer::client("numbers").layer(service);
+    let request = http::Request::get("/test.Numbers/Count").body(axum::body::Body::empty()).expect("a request");
+    client.call(request).await.expect("an answer").into_body()
+}
+
+fn trailers(status: &'static str) -> Frame<Bytes> {
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static(status));
+    Frame::trailers(trailers)
+}
+
+#[test]
+fn a_stream_goes_on_until_its_trailers() {
+    let test = Instrumented::install();
+    let message = || Frame::data(Bytes::from_static(b"one"));
+    let end_of = |frames| {
+        test.run(async {
+            let mut body = std::pin::pin!(streamed(frames).await);
+            assert!(test.spans().is_empty(), "it has not ended with the head");
+            while let Some(frame) = body.frame().await {
+                let is_last = frame.is_ok_and(|frame| frame.is_trailers());
+                assert!(is_last || test.spans().is_empty(), "it has not ended with a message");
+                if is_last {
+                    break;
+                }
+            }
+        });
+        told(&test.spans()[0])
+    };
+    assert_eq!(end_of(vec![message(), message(), trailers("0")]), "Client test.Numbers/Count: 0  false");
+    assert_eq!(end_of(vec![message(), trailers("14")]), "Client test.Numbers/Count: 14 UNAVAILABLE true");
+    assert_eq!(end_of(vec![message()]), "Client test.Numbers/Count:  _OTHER true");
+
+    test.run(async { drop(streamed(vec![message(), trailers("0")]).await) });
+    assert_eq!(told(&test.spans()[0]), "Client test.Numbers/Count:  cancelled true");
+}
