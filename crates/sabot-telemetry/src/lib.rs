@@ -52,6 +52,7 @@ mod config;
 mod context;
 mod correlation;
 mod export;
+mod instrument;
 mod logging;
 mod logs;
 #[cfg(feature = "macros")]
@@ -88,6 +89,8 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+pub use instrument::repetition::{DEFAULT_REPETITION_THRESHOLD, RepetitionDetector};
+pub use instrument::sql::{SqlKind, SqlStatement};
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use meter::RegistryMeterProvider;
