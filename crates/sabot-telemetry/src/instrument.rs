@@ -11,3 +11,5 @@ pub(crate) mod repetition;
 pub(crate) mod sql;
 #[cfg(feature = "sqlx")]
 pub(crate) mod sqlx;
+#[cfg(all(test, any(feature = "redis", feature = "sqlx")))]
+pub(crate) mod tests;

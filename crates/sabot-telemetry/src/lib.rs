@@ -91,6 +91,8 @@ pub use correlation::{
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
 pub use instrument::repetition::{DEFAULT_REPETITION_THRESHOLD, RepetitionDetector};
 pub use instrument::sql::{SqlKind, SqlStatement};
+#[cfg(feature = "sqlx")]
+pub use instrument::sqlx::{DEFAULT_SLOW_QUERY, SqlServer, SqlTracing, Traced, TracedDatabase};
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use meter::RegistryMeterProvider;
