@@ -89,6 +89,8 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+#[cfg(feature = "redis")]
+pub use instrument::redis::{DEFAULT_SLOW_COMMAND, RedisTracing, TracedConnection};
 pub use instrument::repetition::{DEFAULT_REPETITION_THRESHOLD, RepetitionDetector};
 pub use instrument::sql::{SqlKind, SqlStatement};
 #[cfg(feature = "sqlx")]
