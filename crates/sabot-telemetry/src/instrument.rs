@@ -11,5 +11,6 @@ pub(crate) mod repetition;
 pub(crate) mod sql;
 #[cfg(feature = "sqlx")]
 pub(crate) mod sqlx;
-#[cfg(all(test, any(feature = "redis", feature = "sqlx")))]
+#[cfg(test)]
+#[cfg(any(feature = "redis", feature = "sqlx"))]
 pub(crate) mod tests;

@@ -15,6 +15,8 @@
 //!    [`trace_operation`] or [`#[traced]`](macro@traced). It is OpenTelemetry's current context, so other libraries'
 //!    spans join in. [`inject_into_headers`], [`extract_from_headers`] and [`propagate_context`] carry it further, with
 //!    [baggage](with_baggage) and a [`CorrelationId`].
+//! 8. Databases and caches are told of by what wraps a library's connection, behind the feature of its name (`sqlx`,
+//!    `redis`); [`SqlStatement`] and [`RepetitionDetector`] are for any other.
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!

@@ -104,16 +104,13 @@ impl CommandSpan {
     /// Without the message: a server may quote arguments in it, and a script may say anything.
     fn failed(&mut self, code: Option<&str>, class: &'static str) {
         let code = code.filter(|code| code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
-        match code {
-            Some(code) => {
-                self.span.set_status(Status::error(code.to_owned()));
-                self.span.attribute("db.response.status_code", code.to_owned());
-                self.span.attribute("error.type", code.to_owned());
-            }
-            None => {
-                self.span.set_status(Status::error(class));
-                self.span.attribute("error.type", class);
-            }
+        if let Some(code) = code {
+            self.span.set_status(Status::error(code.to_owned()));
+            self.span.attribute("db.response.status_code", code.to_owned());
+            self.span.attribute("error.type", code.to_owned());
+        } else {
+            self.span.set_status(Status::error(class));
+            self.span.attribute("error.type", class);
         }
     }
 }

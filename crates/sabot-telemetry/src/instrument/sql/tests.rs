@@ -5,9 +5,8 @@ use proptest::prelude::*;
 
 use super::{MAX_KNOWN, MAX_STATEMENT_BYTES, SqlKind, SqlStatement};
 
-#[expect(clippy::needless_pass_by_value, reason = "an expectation is written at the call")]
 fn check(statements: &[&str], expected: Expect) {
-    let lines: String = statements
+    let lines: Vec<_> = statements
         .iter()
         .map(|sql| {
             let read = SqlStatement::of(sql);
@@ -15,7 +14,7 @@ fn check(statements: &[&str], expected: Expect) {
             format!("{} | {}{rest}\n", read.summary().unwrap_or("-"), read.text())
         })
         .collect();
-    expected.assert_eq(&lines);
+    expected.assert_eq(&lines.concat());
 }
 
 #[test]

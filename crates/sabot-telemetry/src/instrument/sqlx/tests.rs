@@ -103,7 +103,7 @@ fn a_span_ends_with_the_last_row_and_is_slow_from_a_threshold_on() {
     let ((), spans) = recorded(|| {
         runtime().block_on(async {
             let pool = users().await;
-            let traced = SqlTracing::of(&pool).with_slow_threshold(Duration::from_secs(60));
+            let traced = SqlTracing::of(&pool).with_slow_threshold(Duration::from_mins(1));
             for seconds in [1, 60] {
                 let mut rows = sqlx::query("SELECT id FROM users").fetch(traced.on(&pool));
                 clock::advance(seconds * 1_000_000_000);
