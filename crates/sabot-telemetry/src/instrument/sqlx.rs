@@ -33,6 +33,7 @@ use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{ConnectOptions, Connection, Database, Either, Error, Execute, Executor, Pool, Postgres, SqlStr, Sqlite};
 
 use self::span::QuerySpan;
+use super::may_be_recorded;
 use super::repetition::DEFAULT_REPETITION_THRESHOLD;
 use crate::text::Text;
 
@@ -178,6 +179,9 @@ where
         'c: 'e,
         Q: 'q + Execute<'q, Self::Database>,
     {
+        if !may_be_recorded() {
+            return self.executor.fetch_many(query);
+        }
         let query = Opened::new(query);
         let Some(span) = QuerySpan::begin::<E::Database>(&self.settings, query.sql.as_str()) else {
             return self.executor.fetch_many(query);
@@ -203,6 +207,9 @@ where
         'c: 'e,
         Q: 'q + Execute<'q, Self::Database>,
     {
+        if !may_be_recorded() {
+            return self.executor.fetch_optional(query);
+        }
         let query = Opened::new(query);
         let Some(mut span) = QuerySpan::begin::<E::Database>(&self.settings, query.sql.as_str()) else {
             return self.executor.fetch_optional(query);

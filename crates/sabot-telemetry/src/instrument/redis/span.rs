@@ -8,8 +8,9 @@ use redis::{Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
 use super::Settings;
 use super::command::Command;
 use super::key::pattern_of;
-use crate::ambient::{SpanBuilder, current_trace};
+use crate::ambient::SpanBuilder;
 use crate::clock::monotonic_nanos;
+use crate::instrument::may_be_recorded;
 use crate::otel::OtelSpan;
 use crate::record::SpanKind;
 use crate::text::Text;
@@ -122,10 +123,6 @@ impl Drop for CommandSpan {
             self.span.attribute("performance.slow", true);
         }
     }
-}
-
-fn may_be_recorded() -> bool {
-    current_trace().is_none_or(|parent| parent.is_sampled())
 }
 
 /// A short stable name of what went wrong.

@@ -29,9 +29,6 @@ impl QuerySpan {
     /// `None` if nothing is recorded here.
     pub(super) fn begin<DB: TracedDatabase>(settings: &Settings, sql: &str) -> Option<Self> {
         let parent = current_trace();
-        if parent.is_some_and(|parent| !parent.is_sampled()) {
-            return None;
-        }
         let statement = SqlStatement::of(sql);
         let summary = statement.shared_summary();
         let builder = SpanBuilder::new(summary.clone().unwrap_or(Text::Static(DB::SYSTEM)));
