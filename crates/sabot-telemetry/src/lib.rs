@@ -17,6 +17,8 @@
 //!    [baggage](with_baggage) and a [`CorrelationId`].
 //! 8. Behind features of their names, axum, reqwest and tonic do all of that by themselves: `HttpServerLayer`,
 //!    `TracedClient` and `GrpcLayer`. For Kafka's records there is [`inject_into_kafka_headers`].
+//! 9. Databases and caches are told of by what wraps a library's connection, behind the feature of its name (`sqlx`,
+//!    `redis`); [`SqlStatement`] and [`RepetitionDetector`] are for any other.
 //!
 //! Nothing here blocks, slows or fails the code it observes, and everything it holds is bounded.
 //!
@@ -95,6 +97,12 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+#[cfg(feature = "redis")]
+pub use instrument::redis::{DEFAULT_SLOW_COMMAND, RedisTracing, TracedConnection};
+pub use instrument::repetition::{DEFAULT_REPETITION_THRESHOLD, RepetitionDetector};
+pub use instrument::sql::{SqlKind, SqlStatement};
+#[cfg(feature = "sqlx")]
+pub use instrument::sqlx::{DEFAULT_SLOW_QUERY, SqlServer, SqlTracing, Traced, TracedDatabase};
 #[cfg(feature = "axum")]
 pub use instrument::{DEFAULT_SLOW_REQUEST, HttpServer, HttpServerFuture, HttpServerLayer};
 #[cfg(feature = "tonic")]
