@@ -12,8 +12,7 @@ use crate::config::Signal;
 use crate::export::batch::Batch;
 use crate::{Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus};
 
-/// Trace flags of a recorded span: `sampled`, and that it is known whether its parent is in another process (bit 8), of
-/// which bit 9 would say that it is.
+/// Trace flags of a recorded span: `sampled`. Whether its parent is in another process is not said.
 const SAMPLED: u32 = 0x01;
 
 /// Spans as one request.
