@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
+use super::http::chain;
 use super::{Accepted, SendError};
 use crate::clock::http_date;
 use crate::config::Signal;
@@ -118,7 +119,10 @@ pub(super) fn grpc_error(status: &tonic::Status) -> SendError {
     let problem = format!("it answered {:?}{}", status.code(), said(status.message().as_bytes()));
     let after = retry_info(status.details());
     // The connection broke, or the answer did: nobody said anything about the batch.
-    if std::error::Error::source(status).is_some() || status.message().contains("missing grpc-status") {
+    if let Some(source) = std::error::Error::source(status) {
+        return SendError::later(chain(source));
+    }
+    if status.message().contains("missing grpc-status") {
         return SendError::Later { problem, after };
     }
     if status.message().contains("message length too large") {
