@@ -1,3 +1,5 @@
+//! Headers of records: what is written, replaced and read.
+
 use opentelemetry::trace::TraceContextExt;
 
 use super::{extract_from_kafka_headers, inject_into_kafka_headers};
