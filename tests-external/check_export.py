@@ -192,7 +192,7 @@ def killed_with_a_queue(sabot: Sabot, binary: str) -> None:
         collector.kill()
         project = copy_example(Path(scratch) / "flights", "24h")
         export_to(project, f"http://127.0.0.1:{collector.grpc}", "grpc")
-        waiting = project / ".sabot" / "telemetry" / "export" / "otlp"
+        waiting = project / ".sabot" / "telemetry" / "export" / "otlp" / "traces"
         with sabot.serve(project) as server:
             server.wait_until_listening()
             wait_for("batches to wait on disk", lambda: waiting.is_dir() and len(list(waiting.glob("*.otlp"))) >= 3)
