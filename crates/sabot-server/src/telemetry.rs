@@ -100,6 +100,8 @@ fn telemetry_config(source: &SettingsSource, places: Places<'_>) -> Result<Telem
     }
     config.jaeger_endpoint.clone_from(&telemetry.tracing.jaeger_endpoint);
     config.zipkin_endpoint.clone_from(&telemetry.tracing.zipkin_endpoint);
+    // Its log lines go to standard error alone; a queue for them would promise something else.
+    config.logs.enabled = false;
     config.metrics.export_config.interval = telemetry.metrics.export_interval.0;
     config.metrics.temporality = match telemetry.metrics.temporality {
         config::Temporality::Cumulative => Temporality::Cumulative,
@@ -166,6 +168,9 @@ fn target(written: &ExportTarget, project: &Path) -> Result<Target, ServerError>
             return wrong("endpoint", "is for receivers; leave it out");
         }
     };
+    if written.signals.iter().all(|signal| *signal == config::Signal::Logs) {
+        return wrong("signals", "has no traces and no metrics; Sabot's own log lines are not sent yet");
+    }
     let signal = |signal: &config::Signal| match signal {
         config::Signal::Traces => Signal::Traces,
         config::Signal::Metrics => Signal::Metrics,
@@ -271,6 +276,10 @@ mod tests {
             (r#"{"name": "a", "type": "otlp"}"#, "\"a\": endpoint is missing; write one such as http://localhost:4317"),
             (r#"{"name": "a", "type": "file"}"#, "\"a\": path is missing"),
             (r#"{"name": "a", "type": "console", "endpoint": "http://x"}"#, "\"a\": endpoint is for receivers"),
+            (
+                r#"{"name": "a", "type": "console", "signals": ["logs"]}"#,
+                "\"a\": signals has no traces and no metrics; Sabot's own log lines are not sent yet",
+            ),
             (r#"{"name": "a", "type": "zipkin", "endpoint": "http://x", "path": "y"}"#, "\"a\": path is for files"),
         ] {
             let error = super::target(&target(json), Path::new("")).expect_err(json).message;
@@ -286,5 +295,7 @@ mod tests {
         config.check().expect("it can work");
         assert_eq!(config.exporters.queue.dir.as_deref(), Some(Path::new("data/telemetry/export")));
         assert_eq!(config.exporters.targets[0].timeout.as_secs(), 2);
+        let sent = config.export_settings().expect("settings").exporters.targets.remove(0).signals;
+        assert_eq!(sent, [sabot_telemetry::Signal::Traces, sabot_telemetry::Signal::Metrics]);
     }
 }
