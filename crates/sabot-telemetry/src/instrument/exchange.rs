@@ -7,7 +7,6 @@ use std::time::Duration;
 use opentelemetry::trace::Status;
 
 use crate::ambient::Operation;
-#[cfg(any(feature = "axum", feature = "reqwest"))]
 use crate::ambient::SpanHandle;
 use crate::clock::monotonic_nanos;
 use crate::record::AttributeValue;
@@ -58,9 +57,14 @@ impl<M: Measure> Exchange<M> {
         Self { operation, started_nanos: monotonic_nanos(), measure: Some(measure) }
     }
 
-    #[cfg(any(feature = "axum", feature = "reqwest"))]
     pub(super) fn span(&self) -> &SpanHandle {
         &self.operation
+    }
+
+    /// Gives its span another name.
+    #[cfg(feature = "tonic")]
+    pub(super) fn rename(&self, name: &'static str) {
+        self.operation.rename(name);
     }
 
     /// How long it has gone on.
@@ -91,10 +95,8 @@ impl<M: Measure> Exchange<M> {
         let Some(mut measure) = self.measure.take() else { return };
         if let Some(Failure { error_type, message }) = failure {
             measure.note("error.type", error_type.clone().into());
-            if self.operation.is_recording() {
-                self.operation.set_attribute("error.type", error_type);
-                self.operation.set_status(Status::error(message));
-            }
+            self.operation.set_attribute("error.type", error_type);
+            self.operation.set_status(Status::error(message));
         }
         let attached = self.operation.enter();
         measure.finish(self.elapsed());
