@@ -29,6 +29,7 @@ pub(super) fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
+        _ if method.as_str() == "QUERY" => "QUERY",
         _ => OTHER,
     }
 }
@@ -49,9 +50,14 @@ pub(super) fn version_name(version: Version) -> &'static str {
     }
 }
 
-/// A status as the failure that it is.
+/// A status as the failure that it is: the number says it all.
 pub(super) fn failed(status: StatusCode) -> Failure {
-    Failure::new(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default())
+    Failure::new(status.as_str().to_owned(), "")
+}
+
+/// Whether an answer has the body its headers tell of.
+pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD && status != StatusCode::NOT_MODIFIED
 }
 
 /// The size of a body, if the headers tell.
