@@ -12,6 +12,10 @@ use crate::clock::monotonic_nanos;
 use crate::record::AttributeValue;
 use crate::text::Text;
 
+/// Bounds of the durations of requests and calls, as the semantic conventions advise.
+pub(super) const DURATION_BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
 /// What went wrong.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -34,13 +38,6 @@ pub(super) trait Measure {
 
     /// It is over; the span's context is the current one.
     fn finish(&mut self, elapsed: Duration);
-}
-
-/// For what is not measured.
-impl Measure for () {
-    fn note(&mut self, _key: &'static str, _value: AttributeValue) {}
-
-    fn finish(&mut self, _elapsed: Duration) {}
 }
 
 /// An exchange that goes on; dropped before its end, it has failed.

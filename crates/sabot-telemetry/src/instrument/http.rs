@@ -6,13 +6,10 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, StatusCode, Version};
 
-use super::exchange::{Failure, Measure};
+use super::exchange::{DURATION_BUCKETS, Failure, Measure};
 use crate::metrics::{Base, Instrument, InstrumentDesc, InstrumentKind};
 use crate::record::{Attribute, AttributeValue};
 use crate::{Registry, Text};
-
-/// Bounds of the durations of requests, as the semantic conventions advise.
-const DURATION_BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What a method that nobody knows is called.
 pub(super) const OTHER: &str = "_OTHER";

@@ -37,12 +37,20 @@ pub struct TracedClient {
     client: Client,
     dependency: Text,
     metrics: Option<Arc<HttpMetrics>>,
+    sends_context: bool,
 }
 
 impl TracedClient {
     /// `dependency` is what the other side is called: `service.peer.name` of the spans.
     pub fn new(client: Client, dependency: impl Into<Text>) -> Self {
-        Self { client, dependency: shared(dependency.into()), metrics: None }
+        Self { client, dependency: shared(dependency.into()), metrics: None, sends_context: true }
+    }
+
+    /// Sends nothing of the context along, neither trace nor baggage nor correlation id: for services of others.
+    #[must_use]
+    pub const fn without_propagation(mut self) -> Self {
+        self.sends_context = false;
+        self
     }
 
     /// Records `http.client.request.duration` into `registry`, sampled or not.
@@ -59,8 +67,12 @@ impl TracedClient {
 
     /// Sends a request in a span below the current one, with its trace, the baggage and the correlation id in its headers.
     /// The span ends with the head of the answer.
-    pub async fn execute(&self, request: Request) -> Result<Response> {
-        execute(&self.client, request, self.dependency.clone(), self.metrics.as_ref()).await
+    pub async fn execute(&self, mut request: Request) -> Result<Response> {
+        let mut exchange = begin(&request, self.dependency.clone(), self.metrics.as_ref());
+        if self.sends_context {
+            inject(&mut exchange, &mut request);
+        }
+        execute(&self.client, request, exchange).await
     }
 }
 
@@ -73,18 +85,21 @@ impl TracedClient {
 /// sabot_telemetry::traced_request(&client, request, "stock").await?.text().await
 /// # }
 /// ```
-pub async fn traced_request(client: &Client, request: Request, dependency: impl Into<Text> + Send) -> Result<Response> {
-    execute(client, request, dependency.into(), None).await
-}
-
-async fn execute(
+pub async fn traced_request(
     client: &Client,
     mut request: Request,
-    dependency: Text,
-    metrics: Option<&Arc<HttpMetrics>>,
+    dependency: impl Into<Text> + Send,
 ) -> Result<Response> {
-    let mut exchange = begin(&request, dependency, metrics);
+    let mut exchange = begin(&request, dependency.into(), None);
+    inject(&mut exchange, &mut request);
+    execute(client, request, exchange).await
+}
+
+fn inject(exchange: &mut Exchange<Measured>, request: &mut Request) {
     exchange.run(|| inject_into_headers(&mut HeaderInjector(request.headers_mut())));
+}
+
+async fn execute(client: &Client, request: Request, mut exchange: Exchange<Measured>) -> Result<Response> {
     let method = request.method().clone();
     let result = client.execute(request).await;
     match &result {

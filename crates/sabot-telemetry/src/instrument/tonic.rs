@@ -4,6 +4,7 @@
 //! message, or nowhere because nobody waited for it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -23,11 +24,14 @@ use crate::ambient::{Operation, SpanBuilder};
 use crate::correlation::ensure_correlation_id;
 use crate::propagation::{extract_from_headers, inject_into_headers};
 use crate::record::{Attribute, AttributeValue, SpanKind};
-use crate::{CorrelationId, Text};
+use crate::{CorrelationId, Registry, Text};
 
 mod body;
+mod metrics;
 
 pub use body::GrpcBody;
+
+use metrics::{GrpcMetrics, Measured};
 
 /// Longest path that names a span, in bytes: anybody can send a longer one to a server.
 const MAX_PATH_BYTES: usize = 256;
@@ -66,6 +70,7 @@ const OTHER: &str = "_OTHER";
 #[derive(Clone, Debug)]
 pub struct GrpcLayer {
     side: Side,
+    metrics: Option<Arc<GrpcMetrics>>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,13 +90,24 @@ struct Peer {
 impl GrpcLayer {
     /// For calls that come in: spans below the caller's, with its baggage, and a correlation id that is sent back.
     pub const fn server() -> Self {
-        Self { side: Side::Server }
+        Self { side: Side::Server, metrics: None }
     }
 
     /// For calls that go out: spans below the current one, whose context goes along. `dependency` is what the other side
     /// is called: `service.peer.name` of the spans.
     pub fn client(dependency: impl Into<Text>) -> Self {
-        Self { side: Side::Client(Peer { name: shared(dependency.into()), address: None, port: None }) }
+        let peer = Peer { name: shared(dependency.into()), address: None, port: None };
+        Self { side: Side::Client(peer), metrics: None }
+    }
+
+    /// Records `rpc.server.call.duration` or `rpc.client.call.duration` into `registry`, sampled or not.
+    #[must_use]
+    pub fn with_metrics(mut self, registry: &Registry) -> Self {
+        self.metrics = Some(Arc::new(match self.side {
+            Side::Server => GrpcMetrics::of_server(registry),
+            Side::Client(_) => GrpcMetrics::of_client(registry),
+        }));
+        self
     }
 
     /// Where the other side of a client is: `server.address` and `server.port`, which a channel keeps to itself.
@@ -117,7 +133,7 @@ impl<S> Layer<S> for GrpcLayer {
     type Service = GrpcService<S>;
 
     fn layer(&self, inner: S) -> GrpcService<S> {
-        GrpcService { inner, side: self.side.clone() }
+        GrpcService { inner, side: self.side.clone(), metrics: self.metrics.clone() }
     }
 }
 
@@ -126,6 +142,7 @@ impl<S> Layer<S> for GrpcLayer {
 pub struct GrpcService<S> {
     inner: S,
     side: Side,
+    metrics: Option<Arc<GrpcMetrics>>,
 }
 
 impl<S, B, R> Service<Request<B>> for GrpcService<S>
@@ -149,9 +166,9 @@ where
             Side::Server => {
                 let context = extract_from_headers(&HeaderExtractor(request.headers()));
                 let (context, id) = ensure_correlation_id(context);
-                (Call::begin(&context, &request, &self.side), Some(id))
+                (self.begin(&context, &request), Some(id))
             }
-            Side::Client(_) => (Context::map_current(|context| Call::begin(context, &request, &self.side)), None),
+            Side::Client(_) => (Context::map_current(|context| self.begin(context, &request)), None),
         };
         let inner = call.exchange.run(|| {
             if !call.is_server {
@@ -172,13 +189,14 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 /// A call that goes on.
 #[derive(Debug)]
 struct Call {
-    exchange: Exchange<()>,
+    exchange: Exchange<Measured>,
     method: Text,
     is_server: bool,
 }
 
-impl Call {
-    fn begin<B>(context: &Context, request: &Request<B>, side: &Side) -> Self {
+impl<S> GrpcService<S> {
+    fn begin<B>(&self, context: &Context, request: &Request<B>) -> Call {
+        let side = &self.side;
         let path = request.uri().path();
         let method = Some(path).filter(|path| path.len() <= MAX_PATH_BYTES).map(|path| span_name("", path).1);
         let method = method.map_or(Text::Static(OTHER), Text::Shared);
@@ -202,9 +220,14 @@ impl Call {
                 span = span.with_attribute("service.peer.name", peer.name.clone());
             }
         }
-        Self { exchange: Exchange::begin(Operation::of(span.start(), context), ()), method, is_server }
+        // A server's name is what its callers write.
+        let known = self.metrics.as_ref().filter(|_| !is_server).map(|_| server(request, side));
+        let measured = Measured::begin(self.metrics.as_ref(), &method, known.into_iter().flatten());
+        Call { exchange: Exchange::begin(Operation::of(span.start(), context), measured), method, is_server }
     }
+}
 
+impl Call {
     /// Ends with what the other side or the handler has said.
     fn end(&mut self, status: &Status) {
         let code = status.code();
@@ -218,10 +241,10 @@ impl Call {
 
     /// Anybody can ask for anything: what nobody answers names no span.
     #[cold]
-    fn forget_name(&self) {
+    fn forget_name(&mut self) {
         if self.method != OTHER {
             self.exchange.span().set_attribute("rpc.method_original", self.method.clone());
-            self.exchange.span().set_attribute("rpc.method", OTHER);
+            self.exchange.note("rpc.method", OTHER.into());
             self.exchange.rename(GRPC);
         }
     }

@@ -118,6 +118,39 @@ fn statements_that_were_not_read_to_their_ends_are_no_pattern() {
 }
 
 #[test]
+fn keys_that_look_like_words_can_be_left_out() {
+    let test = Instrumented::install();
+    let pattern = |tracing: RedisTracing| {
+        let mut cache = tracing.on(Fake { answers: true });
+        test.run(cache.set::<_, _, ()>("user:ada", "x")).expect("an answer");
+        let spans = test.spans();
+        ["db.redis.key.pattern", "db.redis.key.count"].map(|key| attribute(&spans[0], key))
+    };
+    assert_eq!(pattern(RedisTracing::new()), ["user:ada", "1"]);
+    assert_eq!(pattern(RedisTracing::new().without_key_patterns()), ["", "1"]);
+}
+
+#[test]
+fn passwords_are_not_told() {
+    let test = Instrumented::install();
+    test.run(async {
+        let mut cache = RedisTracing::new().on(Fake { answers: true });
+        let mut commands = [redis::cmd("AUTH"), redis::cmd("HELLO"), redis::cmd("CONFIG"), redis::cmd("MIGRATE")];
+        commands[0].arg("ada").arg("secret");
+        commands[1].arg(3).arg("AUTH").arg("ada").arg("secret");
+        commands[2].arg("SET").arg("requirepass").arg("secret");
+        commands[3].arg("host").arg(6379).arg("").arg(0).arg(1).arg("AUTH").arg("secret").arg("KEYS").arg("k");
+        for command in &commands {
+            command.query_async::<()>(&mut cache).await.expect("an answer");
+        }
+        redis::pipe().add_command(commands[0].clone()).ignore().query_async::<()>(&mut cache).await.ok();
+    });
+    let spans = test.spans();
+    assert_eq!(spans.len(), 5);
+    assert!(!format!("{spans:?}").contains("secret"), "{spans:?}");
+}
+
+#[test]
 fn a_batch_says_what_it_consists_of() {
     let test = Instrumented::install();
     test.run(async {

@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{Tra
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use sabot_telemetry::{
-    CorrelationId, GrpcLayer, GrpcService, SpanBuilder, SpanKind, SpanRecord, SpanStatus, current_correlation_id,
-    get_baggage, trace_operation, with_baggage,
+    CorrelationId, GrpcLayer, GrpcService, Registry, SpanBuilder, SpanKind, SpanRecord, SpanStatus,
+    current_correlation_id, get_baggage, trace_operation, with_baggage,
 };
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
@@ -42,14 +42,19 @@ impl TraceService for Store {
 }
 
 async fn connect() -> GrpcService<Channel> {
+    connect_with(&Registry::new()).await
+}
+
+async fn connect_with(registry: &Registry) -> GrpcService<Channel> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let server = Server::builder().layer(GrpcLayer::server()).add_service(TraceServiceServer::new(Store));
+    let layer = GrpcLayer::server().with_metrics(registry);
+    let server = Server::builder().layer(layer).add_service(TraceServiceServer::new(Store));
     tokio::spawn(server.serve_with_incoming(incoming));
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
     let client = GrpcLayer::client("store").with_server(address.ip().to_string(), Some(address.port()));
-    client.layer(endpoint.connect().await.expect("a connection"))
+    client.with_metrics(registry).layer(endpoint.connect().await.expect("a connection"))
 }
 
 fn told(span: &SpanRecord) -> String {
@@ -168,6 +173,33 @@ fn a_stream_goes_on_until_its_trailers() {
 
     test.run(async { drop(streamed(vec![message(), trailers("0")]).await) });
     assert_eq!(told(&test.spans()[0]), "Client test.Numbers/Count:  cancelled true");
+}
+
+#[test]
+fn calls_are_measured_and_who_tries_names_makes_no_series() {
+    let test = Instrumented::install();
+    let registry = Registry::new();
+    test.run(async {
+        let channel = connect_with(&registry).await;
+        let mut client = TraceServiceClient::new(channel.clone());
+        client.export(ExportTraceServiceRequest::default()).await.expect("an answer");
+        let mut logs = LogsServiceClient::new(channel);
+        for _ in 0..3 {
+            logs.export(ExportLogsServiceRequest::default()).await.unwrap_err();
+        }
+    });
+    let text = registry.prometheus_text();
+    let counts = text.lines().filter(|line| line.contains("_count{"));
+    let without_ports = |line: &str| line.split(",server_port").next().unwrap_or_default().to_owned();
+    let counts: Vec<_> = counts.map(without_ports).collect();
+    expect_test::expect![[r#"
+        [
+            "rpc_client_call_duration_seconds_count{error_type=\"UNIMPLEMENTED\",rpc_method=\"opentelemetry.proto.collector.logs.v1.LogsService/Export\",rpc_response_status_code=\"UNIMPLEMENTED\",rpc_system_name=\"grpc\",server_address=\"127.0.0.1\"",
+            "rpc_client_call_duration_seconds_count{rpc_method=\"opentelemetry.proto.collector.trace.v1.TraceService/Export\",rpc_response_status_code=\"OK\",rpc_system_name=\"grpc\",server_address=\"127.0.0.1\"",
+            "rpc_server_call_duration_seconds_count{error_type=\"UNIMPLEMENTED\",rpc_method=\"_OTHER\",rpc_response_status_code=\"UNIMPLEMENTED\",rpc_system_name=\"grpc\"} 3",
+            "rpc_server_call_duration_seconds_count{rpc_method=\"opentelemetry.proto.collector.trace.v1.TraceService/Export\",rpc_response_status_code=\"OK\",rpc_system_name=\"grpc\"} 1",
+        ]
+    "#]].assert_debug_eq(&counts);
 }
 
 /// What a server says of a request to what is not there.

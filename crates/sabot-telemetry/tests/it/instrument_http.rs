@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use axum::routing::{get, put};
 use futures::FutureExt;
 use sabot_telemetry::{
@@ -438,6 +438,29 @@ fn what_a_status_says_is_not_said_again() {
     assert_eq!(spans[0].status, SpanStatus::Error("".into()));
     assert_eq!(attribute(&spans[0], "error.type"), "503");
     assert_eq!(attribute(&spans[1], "url.path").len(), 2_048);
+}
+
+#[test]
+fn others_are_told_nothing() {
+    let test = Instrumented::install();
+    let sent = |propagates: bool| {
+        test.run(async {
+            let echo = |headers: HeaderMap| async move {
+                let told = ["traceparent", "baggage", "x-correlation-id"];
+                told.iter().filter(|name| headers.contains_key(**name)).count().to_string()
+            };
+            let server = serve(Router::new().route("/", get(echo))).await;
+            let client = TracedClient::new(reqwest::Client::new(), "payments");
+            let client = if propagates { client } else { client.without_propagation() };
+            let request = client.client().get(format!("http://{server}/")).build().unwrap();
+            let (context, _) =
+                sabot_telemetry::ensure_correlation_id(sabot_telemetry::with_baggage([("user.id", "7")]));
+            let call = sabot_telemetry::FutureExt::with_context(client.execute(request), context);
+            call.await.unwrap().text().await.unwrap()
+        })
+    };
+    assert_eq!((sent(true).as_str(), sent(false).as_str()), ("3", "0"));
+    assert_eq!(test.spans().len(), 2);
 }
 
 #[test]

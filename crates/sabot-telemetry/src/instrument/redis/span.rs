@@ -45,7 +45,9 @@ impl CommandSpan {
         begun.span.attribute("db.redis.command.category", command.category.as_str());
         let mut keys = command.keys.among(arguments);
         if let Some(first) = keys.next() {
-            begun.span.attribute("db.redis.key.pattern", pattern_of(first));
+            if settings.tells_patterns {
+                begun.span.attribute("db.redis.key.pattern", pattern_of(first));
+            }
             begun.span.attribute("db.redis.key.count", keys.count().saturating_add(1));
         }
         Some(begun)

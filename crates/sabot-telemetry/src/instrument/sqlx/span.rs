@@ -98,8 +98,9 @@ fn describe(span: &mut OtelSpan, settings: &Settings, statement: &SqlStatement, 
     if let Some(port) = port {
         span.attribute("server.port", u32::from(*port));
     }
-    // What was not read to its end may differ where it was not read.
-    let repeated = parent.filter(|_| statement.is_complete());
+    // What was not read to its end may differ where it was not read, and no row is behind a transaction.
+    let is_of_rows = matches!(statement.kind(), SqlKind::Read | SqlKind::Write);
+    let repeated = parent.filter(|_| is_of_rows && statement.is_complete());
     let count =
         repeated.and_then(|parent| REPETITIONS.observe(parent, statement.fingerprint(), settings.repetition_threshold));
     if let Some(count) = count {
