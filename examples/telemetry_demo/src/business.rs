@@ -45,7 +45,7 @@ pub(crate) async fn show<W: Write>(
             let known = keys.iter().filter_map(|key| Some(format!("{key}={}", span.attributes.get(*key)?)));
             known.collect::<Vec<_>>().join(" ")
         };
-        let business = shown(&["user.id", "user.tier", "business.value", "feature.fast_lane"]);
+        let business = shown(&["user.id", "business.value", "feature.fast_lane"]);
         if !business.is_empty() {
             page.row(&span.name, business)?;
         }

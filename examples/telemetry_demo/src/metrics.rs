@@ -35,7 +35,8 @@ pub(crate) async fn show<W: Write>(telemetry: &TelemetryProviders, page: &mut Pa
     let text = request.send().await?.error_for_status()?.text().await?;
     page.row("scraped from", format!("{url}, {} lines, of which", text.lines().count()))?;
     let shown = |line: &&str| {
-        line.starts_with("shop_orders_total") || line.starts_with("shop_stock") || is_exemplar_of(line, "shop_pay")
+        let known = ["shop_orders_total", "shop_stock", "audits_total"];
+        known.iter().any(|name| line.starts_with(name)) || is_exemplar_of(line, "shop_pay")
     };
     for line in text.lines().filter(shown) {
         page.line(line)?;

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use sabot_telemetry::{FutureExt, SpanKind, TelemetryProviders, context_with_trace, trace_operation, traced};
+use opentelemetry::trace::Tracer;
+use sabot_telemetry::{
+    FutureExt, SpanKind, TelemetryProviders, context_with_trace, otel_global, trace_operation, traced,
+};
 
 use crate::Failure;
 use crate::page::Page;
@@ -23,6 +26,12 @@ async fn send_receipt() {
     }
 }
 
+/// By OpenTelemetry's own API, as a library would: it ends up in the same place, below the same parent.
+fn audit() {
+    let tracer = otel_global::tracer("audit-library");
+    tracer.in_span("audit", |_context| otel_global::meter("audit-library").u64_counter("audits").build().add(1, &[]));
+}
+
 /// By hand: parents are handed down, which is the fastest way.
 pub(crate) async fn show<W: Write>(
     telemetry: &TelemetryProviders,
@@ -35,14 +44,21 @@ pub(crate) async fn show<W: Write>(
     order.add_event("priced", [("cents", 1290.into())]);
 
     let below = context_with_trace(order.context());
+    {
+        let _current = below.clone().attach();
+        audit();
+    }
     let charged = charge(1290).with_context(below.clone()).await;
     send_receipt().with_context(below).await;
     order.set_attribute("paid", charged.is_ok());
     let trace_id = order.context().trace_id_hex();
     drop((order, count)); // a span ends when it is dropped
 
-    page.section("Spans", "by hand, by #[traced] and by trace_operation; this is the trace as it arrived in the file")?;
-    let spans = received.trace(&trace_id, 4).await?;
+    page.section(
+        "Spans",
+        "by hand, by attribute, as operation, by OpenTelemetry's API; the trace as it arrived in the file",
+    )?;
+    let spans = received.trace(&trace_id, 5).await?;
     print_tree(&spans, "", 0, page)?;
     Ok(())
 }

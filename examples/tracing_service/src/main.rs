@@ -76,9 +76,9 @@ async fn run(args: Args) -> Result<(), StartError> {
     writeln!(io::stdout(), "tracing_service listens on http://{address} (Ctrl-C ends it)\n")?;
     writeln!(io::stdout(), "{}", service::what_to_try(&address.to_string()))?;
     service.prepare().await;
-    serve(listener, service.router()).await?;
+    let served = serve(listener, service.router()).await;
     telemetry.end(io::stdout()).await?;
-    Ok(())
+    Ok(served?)
 }
 
 /// Serves until it is to end, and then for as long as [`DRAIN`] says.

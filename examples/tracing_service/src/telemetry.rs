@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use sabot_telemetry::{
-    BusinessRecorder, Exporter, InstrumentDesc, InstrumentKind, MetricsRecorder, Registry, RouteStatus, Spans,
+    BusinessRecorder, InstrumentDesc, InstrumentKind, LedgerCounts, MetricsRecorder, Registry, RouteStatus, Spans,
     TelemetryConfig, TelemetryError, TelemetryProviders, UserIdKey, UserIdKeyError, init_comprehensive_tracing,
 };
 
@@ -72,27 +72,34 @@ impl Telemetry {
 
     /// Sends what is left and says what became of everything.
     pub(crate) async fn end(self, mut out: impl Write) -> io::Result<()> {
-        let nothing_lost = self.providers.shutdown().await;
+        let is_all_sent = self.providers.shutdown().await;
         let Some(exporter) = self.providers.exporter() else {
-            return writeln!(out, "telemetry: recorded {} spans, sent nowhere", self.providers.span_queue().received());
+            return writeln!(
+                out,
+                "telemetry: {} spans were recorded and sent nowhere",
+                self.providers.span_queue().received()
+            );
         };
-        tell(exporter, &mut out)?;
-        if nothing_lost { Ok(()) } else { writeln!(out, "telemetry: some was lost for want of time") }
+        exporter.status().iter().try_for_each(|route| tell(route, &mut out))?;
+        if is_all_sent { Ok(()) } else { writeln!(out, "telemetry: no receiver took all of it in time") }
     }
 }
 
-/// A line for each kind of telemetry and each of its ways out.
-fn tell(exporter: &Exporter, out: &mut impl Write) -> io::Result<()> {
-    for RouteStatus { name, signal, ledger, exporters } in exporter.status() {
-        let signal = signal.as_str();
-        let (accepted, sent, dropped, queued) = (ledger.accepted, ledger.sent, ledger.dropped_total(), ledger.queued);
-        writeln!(
-            out,
-            "telemetry: {signal} to {name}: accepted {accepted} = sent {sent} + dropped {dropped} + queued {queued}"
-        )?;
-        for problem in exporters.iter().filter_map(|exporter| exporter.last_problem.as_ref()) {
-            writeln!(out, "telemetry: {signal} to {name}: {problem}")?;
-        }
-    }
-    Ok(())
+/// A line for one kind of telemetry and one of its ways out, and why it did not work if it did not.
+fn tell(route: &RouteStatus, out: &mut impl Write) -> io::Result<()> {
+    let RouteStatus { name, signal, ledger, exporters } = route;
+    let (signal, LedgerCounts { accepted, sent, queued, .. }) = (signal.as_str(), ledger);
+    let reasons = ledger.dropped.iter().filter(|(_, items)| *items > 0);
+    let reasons: Vec<_> = reasons.map(|(reason, items)| format!("{reason} {items}")).collect();
+    let dropped = if reasons.is_empty() {
+        "0".to_owned()
+    } else {
+        format!("{} ({})", ledger.dropped_total(), reasons.join(", "))
+    };
+    writeln!(
+        out,
+        "telemetry: {signal} to {name}: accepted {accepted} = sent {sent} + dropped {dropped} + queued {queued}"
+    )?;
+    let problems = exporters.iter().filter_map(|exporter| exporter.last_problem.as_ref());
+    problems.into_iter().try_for_each(|problem| writeln!(out, "telemetry: {signal} to {name}: {problem}"))
 }
