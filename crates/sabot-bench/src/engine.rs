@@ -22,7 +22,7 @@ use crate::disk::{CountingDisk, Written};
 use crate::error::BenchError;
 use crate::meter::{Cost, Meter};
 use crate::source::MemorySource;
-use crate::telemetry::{SpanCounts, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::workload::{EVENT_TIME, EVENTS, Query, RATES, Workload};
 
 /// The defaults of the product.
@@ -43,8 +43,6 @@ pub(crate) struct Run {
     pub(crate) written: Written,
     /// Commit groups made durable.
     pub(crate) groups: u64,
-    /// Spans recorded, and what became of them.
-    pub(crate) spans: SpanCounts,
     /// Time in each operator.
     pub(crate) operators: Vec<(&'static str, Duration)>,
 }
@@ -85,7 +83,6 @@ impl Bench<'_> {
     fn run(&self) -> Result<Run, BenchError> {
         let tables = BTreeMap::from([(RATES.to_owned(), self.rates()?)]);
         let workers = Workers::start("sabot-worker", 1)?;
-        let earlier = self.telemetry.counts();
         let planning = Meter::start();
         let spec = self.job(&tables)?;
         let planning = planning.cost();
@@ -93,11 +90,8 @@ impl Bench<'_> {
         let running = Meter::start();
         let job = Job::start(spec, self.wiring(&workers))?;
         workers.handle().block_on(job.join());
-        let mut cost = running.cost();
+        let cost = running.cost();
         self.check(&job)?;
-        // The writing of its spans belongs to the run.
-        self.telemetry.settle()?;
-        cost.cpu = running.cost().cpu;
         let stats = job.stats();
         let operators = stats.operators.iter();
         let operators = operators.map(|o| (o.name, Duration::from_nanos(o.busy_nanos.load(Ordering::Relaxed))));
@@ -107,7 +101,6 @@ impl Bench<'_> {
             rows_out: stats.rows_out.load(Ordering::Relaxed),
             written: self.disk.written().since(&written),
             groups: *self.store.commits().borrow() - groups,
-            spans: self.telemetry.counts().since(earlier),
             operators: operators.collect(),
         })
     }

@@ -2,6 +2,9 @@
 //!
 //! The agent's rows end in a blackhole, its offsets and state in a store. An agent is compared with the fastest of the
 //! ways its query can be written as a batch. Planning counts on both sides.
+//!
+//! What spans cost is measured over runs in a row that take longer together than a server waits before it writes a block
+//! of spans: a short run alone would have all of a block to pay for, or nothing of it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +16,13 @@ use crate::baseline::Baseline;
 use crate::cli::Cli;
 use crate::engine::{self, Run};
 use crate::error::BenchError;
-use crate::meter::Cost;
+use crate::meter::{Cost, Meter};
 use crate::report::{Better, Report, Series};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{SpanCounts, Telemetry};
 use crate::workload::{QUERIES, Query, Workload};
+
+/// Runs in a row take at least this long: a server writes a block of spans every five seconds.
+const IN_A_ROW: Duration = Duration::from_secs(6);
 
 /// Measures all queries and reports samples, ratios and the cost of spans.
 pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut Report) -> Result<(), BenchError> {
@@ -49,16 +55,34 @@ struct Bench<'a> {
     dir: &'a Path,
 }
 
-/// One run of each variant.
+/// One run of each variant, and runs in a row.
 struct Round {
     on: Run,
     off: Run,
     batches: Vec<(&'static str, Cost)>,
+    row_on: Row,
+    row_off: Row,
+}
+
+/// Several runs of one agent, one after the other.
+struct Row {
+    /// Everything from the first to the last, stores that are set up for each included.
+    total: Cost,
+    /// The runs alone.
+    runs: Cost,
+    spans: SpanCounts,
 }
 
 impl Bench<'_> {
     fn round(&self, query: &Query, number: usize) -> Result<Round, BenchError> {
-        let agent = |telemetry| engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir);
+        let agent = |telemetry: &Telemetry| {
+            let mut run = engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir)?;
+            // The writing of its spans belongs to it.
+            let settling = Meter::start();
+            telemetry.settle()?;
+            run.running.cpu += settling.cost().cpu;
+            Ok::<_, BenchError>(run)
+        };
         // Whoever goes second finds warmer caches: take turns.
         let (on, off) = if number.is_multiple_of(2) {
             let on = agent(&self.on)?;
@@ -77,8 +101,33 @@ impl Bench<'_> {
                 return Err(BenchError::wrong(query.name, problem));
             }
         }
-        Ok(Round { on, off, batches })
+        let passes = passes(off.whole().wall);
+        let row = |telemetry| self.row(query, telemetry, passes);
+        let (row_on, row_off) = if number.is_multiple_of(2) {
+            let on = row(&self.on)?;
+            (on, row(&self.off)?)
+        } else {
+            let off = row(&self.off)?;
+            (row(&self.on)?, off)
+        };
+        Ok(Round { on, off, batches, row_on, row_off })
     }
+
+    /// So many runs in a row.
+    fn row(&self, query: &Query, telemetry: &Telemetry, passes: u32) -> Result<Row, BenchError> {
+        let (earlier, total) = (telemetry.counts(), Meter::start());
+        let mut runs = Cost::default();
+        for _ in 0..passes {
+            let run = engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir)?.whole();
+            runs = Cost { wall: runs.wall + run.wall, cpu: runs.cpu + run.cpu };
+        }
+        telemetry.settle()?;
+        Ok(Row { total: total.cost(), runs, spans: telemetry.counts().since(earlier) })
+    }
+}
+
+fn passes(one: Duration) -> u32 {
+    u32::try_from(IN_A_ROW.as_nanos() / one.as_nanos().max(1)).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 impl Round {
@@ -121,17 +170,19 @@ impl Round {
         }
     }
 
-    /// What spans cost: the run with them against the run without.
+    /// What spans cost: runs in a row with them against as many without. What is set up for each run is the same on both
+    /// sides, and no part of what they are compared with.
     fn record_spans(&self, query: &Query, report: &mut Report) {
-        let (on, off, spans) = (self.on.whole(), self.off.whole(), self.on.spans);
+        let (on, off) = (&self.row_on, &self.row_off);
         let series = |kind: &str| Series::new("telemetry", format!("{}.{kind}", query.name));
-        let share = |on: Duration, off: Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
-        report.add(series("overhead.cpu").unit("percent", Better::Lower), share(on.cpu, off.cpu));
-        report.add(series("overhead.wall").unit("percent", Better::Lower), share(on.wall, off.wall));
-        report.add(series("spans").unit("spans", Better::Lower), to_f64(spans.received));
-        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(spans.dropped));
-        if spans.received > 0 {
-            let each = (on.cpu.as_secs_f64() - off.cpu.as_secs_f64()) * 1e9 / to_f64(spans.received);
+        let more = |of: fn(&Cost) -> Duration| of(&on.total).as_secs_f64() - of(&off.total).as_secs_f64();
+        let share = |of: fn(&Cost) -> Duration| more(of) / of(&off.runs).as_secs_f64() * 100.0;
+        report.add(series("overhead.cpu").unit("percent", Better::Lower), share(|cost| cost.cpu));
+        report.add(series("overhead.wall").unit("percent", Better::Lower), share(|cost| cost.wall));
+        report.add(series("spans").unit("spans", Better::Lower), to_f64(on.spans.received));
+        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(on.spans.dropped));
+        if on.spans.received > 0 {
+            let each = more(|cost| cost.cpu) * 1e9 / to_f64(on.spans.received);
             report.add(series("span").unit("ns/span", Better::Lower), each);
         }
     }

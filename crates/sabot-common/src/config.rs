@@ -11,6 +11,7 @@ mod declared;
 mod error;
 mod exporters;
 mod project;
+mod redaction;
 mod settings;
 mod source;
 mod tree;
@@ -21,9 +22,10 @@ pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late
 pub use error::ConfigError;
 pub use exporters::{
     Batch, Compression, ExportKind, ExportPolicy, ExportQueue, ExportTarget, Exporters, MetricsExport, OtlpProtocol,
-    Signal, Temporality, Tracing,
+    Signal, Temporality, Tls, Tracing,
 };
 pub use project::{DeclaredIn, Project};
+pub use redaction::{Redaction, ValueRule};
 pub use settings::{Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds};
 pub use source::{Backend, FileFormat, FileSource, KeyColumns, OnError, Retention, StreamConfig, TableConfig};
 

@@ -96,36 +96,34 @@ metrics! {
     COMPONENT_HEALTH = "sabot_component_health" Gauge Count "process" ["component"] "1 when a part is healthy, 0 when it is not.";
 }
 
+macro_rules! span_names {
+    ($($ident:ident = $name:literal $help:literal;)*) => {
+        $(#[doc = $help] pub const $ident: &str = $name;)*
+        /// All of them.
+        pub const ALL: &[&str] = &[$($ident),*];
+    };
+}
+
 /// Span names.
 pub mod spans {
-    /// One batch through an agent, whose name follows; children are its operators.
-    pub const PROCESS_BATCH: &str = "process_batch";
-    /// A window closing and its results leaving.
-    pub const WINDOW_FIRE: &str = "window_fire";
-    /// Rows added to windows.
-    pub const AGGREGATE: &str = "aggregate";
-    /// Rows filtered and projected.
-    pub const FILTER_PROJECT: &str = "filter_project";
-    /// Rows that have a match in a table, enriched from it.
-    pub const JOIN_INNER: &str = "join inner";
-    /// All rows, enriched from a table where there is a match.
-    pub const JOIN_LEFT: &str = "join left";
+    span_names! {
+        PROCESS_BATCH = "process_batch" "One batch through an agent, whose name follows; children are its operators.";
+        WINDOW_FIRE = "window_fire" "A window closing and its results leaving.";
+        AGGREGATE = "aggregate" "Rows added to windows.";
+        FILTER_PROJECT = "filter_project" "Rows filtered and projected.";
+        JOIN_INNER = "join inner" "Rows that have a match in a table, enriched from it.";
+        JOIN_LEFT = "join left" "All rows, enriched from a table where there is a match.";
+        SINK = "sink" "Rows appended to an output.";
+        COMMIT = "commit" "One agent's epoch made durable.";
+        STATE_GET = "state_get" "Reads of a table, together per batch.";
+        STATE_SET = "state_set" "Writes of a table, together per batch.";
+        REGISTER_AGENT = "register_agent" "An agent becoming known.";
+        AGENT_START = "agent_start" "An agent starting.";
+        AGENT_STOP = "agent_stop" "An agent stopping.";
+    }
+
     /// Event of a batch with rows behind their partition's watermark.
     pub const LATE_EVENT: &str = "window_late_event";
-    /// Rows appended to an output.
-    pub const SINK: &str = "sink";
-    /// One agent's epoch made durable.
-    pub const COMMIT: &str = "commit";
-    /// Reads of a table, together per batch.
-    pub const STATE_GET: &str = "state_get";
-    /// Writes of a table, together per batch.
-    pub const STATE_SET: &str = "state_set";
-    /// An agent becoming known.
-    pub const REGISTER_AGENT: &str = "register_agent";
-    /// An agent starting.
-    pub const AGENT_START: &str = "agent_start";
-    /// An agent stopping.
-    pub const AGENT_STOP: &str = "agent_stop";
 }
 
 /// Span attribute keys of our own; the others are semantic conventions.

@@ -56,4 +56,4 @@ pub use search::{
 };
 pub use store::{FILE_GRACE, SpanStore};
 pub use trace::{Trace, TraceEvent, TraceLink, TraceSpan};
-pub use writer::SpanWriter;
+pub use writer::{Forwarding, SpanWriter};

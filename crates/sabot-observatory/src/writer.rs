@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use sabot_telemetry::{Exporter, SpanQueue};
+use sabot_telemetry::{Exporter, LogQueue, Signal, SpanQueue};
 
 use crate::{SpanStore, StoreError};
 
@@ -23,6 +23,24 @@ const DRAIN_ROWS: usize = 8_192;
 /// Drains before other duties get their turn; also bounds the drain of a stop while spans keep coming.
 const DRAINS_PER_TURN: usize = 32;
 
+/// What is sent elsewhere besides.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    /// What sends it.
+    pub exporter: Exporter,
+    /// Where log records wait for it.
+    pub logs: LogQueue,
+}
+
+impl Forwarding {
+    /// Hands log records over that have come since.
+    fn logs(&self) {
+        if self.exporter.takes(Signal::Logs) {
+            self.exporter.export_logs(self.logs.drain(DRAIN_ROWS));
+        }
+    }
+}
+
 /// Moves spans from the queue into the store until it is stopped or the queue is closed.
 #[derive(Debug)]
 pub struct SpanWriter {
@@ -33,8 +51,8 @@ pub struct SpanWriter {
 }
 
 impl SpanWriter {
-    /// Starts the background threads. What is taken off the queue goes to the exporter too, which never makes anybody wait.
-    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue, exporter: Option<Exporter>) -> io::Result<Self> {
+    /// Starts the background threads. What is taken off the queue is forwarded too, which never makes anybody wait.
+    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue, forwarding: Option<Forwarding>) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         // One nudge may wait: more would only say the same.
         let (nudge, nudges) = sync_channel(1);
@@ -44,7 +62,7 @@ impl SpanWriter {
         let receiver = Receiving {
             store: Arc::clone(&store),
             queue,
-            exporter,
+            forwarding,
             stopping: Arc::clone(&stopping),
             dropped: 0,
             routine: (0, 0),
@@ -75,7 +93,7 @@ impl SpanWriter {
 struct Receiving {
     store: Arc<SpanStore>,
     queue: SpanQueue,
-    exporter: Option<Exporter>,
+    forwarding: Option<Forwarding>,
     stopping: Arc<AtomicBool>,
     /// Drops of the queue that are counted already.
     dropped: u64,
@@ -101,8 +119,8 @@ impl Receiving {
         for _ in 0..DRAINS_PER_TURN {
             let spans = self.queue.drain(DRAIN_ROWS);
             let was_empty = spans.is_empty();
-            if let Some(exporter) = &self.exporter {
-                exporter.export_spans(spans.iter().cloned());
+            if let Some(forwarding) = &self.forwarding {
+                forwarding.exporter.export_spans(spans.iter().cloned());
             }
             self.store.append(spans);
             // A failure is told and counted by the store, which keeps the spans and tries again.
@@ -112,6 +130,9 @@ impl Receiving {
             if was_empty {
                 break;
             }
+        }
+        if let Some(forwarding) = &self.forwarding {
+            forwarding.logs();
         }
         let dropped = self.queue.dropped();
         self.store.count_lost(dropped.saturating_sub(self.dropped));

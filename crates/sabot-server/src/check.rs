@@ -68,7 +68,7 @@ pub struct CheckedProject {
 /// names everything that cannot be run, a line each.
 pub fn check_project(project_dir: &Path, config_file: Option<&Path>) -> Result<CheckedProject, ServerError> {
     let project = Project::load_with(Some(project_dir), config_file)?;
-    crate::telemetry::check(&project.settings)?;
+    crate::telemetry::check(&project.settings, &project.dir)?;
     let warnings = check_plans(&project)?;
     let Project { streams, tables, agents, .. } = &project;
     Ok(CheckedProject { streams: streams.len(), tables: tables.len(), agents: agents.len(), warnings })

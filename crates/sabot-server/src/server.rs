@@ -13,7 +13,7 @@ use sabot_observatory::{MetricsHistory, SpanStore, SpanWriter, TraceReader};
 use sabot_runtime::{Committer, Workers, describe};
 use sabot_sql::QueryEngine;
 use sabot_store::{Disk, RealDisk, Store, StoreOptions, StreamKind};
-use sabot_telemetry::TelemetryProviders;
+use sabot_telemetry::{LogLayer, TelemetryProviders};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -142,8 +142,9 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Starts a server, from configuration to listening. Must be called on a tokio runtime.
-    pub async fn start(options: &UpOptions) -> Result<(Self, Started), ServerError> {
+    /// Starts a server, from configuration to listening. Must be called on a tokio runtime. `logs` makes log records of
+    /// what the process logs, for a target that takes them.
+    pub async fn start(options: &UpOptions, logs: &LogLayer) -> Result<(Self, Started), ServerError> {
         let project = load_project(options)?;
         let settings = project.settings.settings.clone();
         let address = checked_address(options, &settings)?;
@@ -161,7 +162,7 @@ impl Server {
         let mut telemetry = Telemetry::start(&project.settings, places, bound)?;
         let registry = telemetry.providers.registry().clone();
         let platform = platform(options, &project, &data_dir, &telemetry.providers, &clock)?;
-        telemetry.start_sending()?;
+        telemetry.start_sending(logs)?;
         let (spans, span_writer) = span_store(&telemetry, &data_dir, &settings, &clock)?;
         let monitor =
             Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
@@ -376,8 +377,9 @@ fn span_store(
     let (dir, providers) = (data_dir.join("telemetry"), &telemetry.providers);
     let store = SpanStore::open(&dir, &settings.telemetry.storage, SharedClock::clone(clock), providers.registry())
         .map_err(ServerError::environment)?;
-    let (queue, exporter) = (providers.span_queue().clone(), telemetry.exporter().cloned());
-    let writer = SpanWriter::spawn(Arc::clone(&store), queue, exporter).map_err(ServerError::environment)?;
+    let queue = providers.span_queue().clone();
+    let writer =
+        SpanWriter::spawn(Arc::clone(&store), queue, telemetry.forwarding()).map_err(ServerError::environment)?;
     Ok((store, writer))
 }
 

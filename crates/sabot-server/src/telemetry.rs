@@ -3,17 +3,18 @@
 //! Spans always go to Sabot's own store; what is sent elsewhere besides is off until somebody asks for it.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
 
 use sabot_common::config::{self, ExportKind, ExportTarget, Origin, SettingsSource};
+use sabot_observatory::Forwarding;
 use sabot_telemetry::{
-    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportSettings, Exporter, ExportersConfig,
-    OtlpProtocol, SamplingStrategy, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders, Temporality,
-    init_telemetry,
+    BatchConfiguration, Compression, ExportPolicy, ExportQueue, ExportSettings, Exporter, ExportersConfig, LogLayer,
+    OtlpProtocol, Redaction, SamplingStrategy, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders,
+    Temporality, Tls, ValueRule, init_telemetry,
 };
 
 use crate::ServerError;
@@ -45,10 +46,14 @@ impl Telemetry {
     }
 
     /// Starts sending, if anything is to be sent anywhere. To be called when the data directory is this process's.
-    pub(crate) fn start_sending(&mut self) -> Result<(), ServerError> {
+    pub(crate) fn start_sending(&mut self, logs: &LogLayer) -> Result<(), ServerError> {
         if !self.settings.exporters.targets.is_empty() {
             let (resource, registry) = (Arc::clone(self.providers.resource()), self.providers.registry().clone());
             let exporter = Exporter::start(&self.settings, resource, registry).map_err(ServerError::environment)?;
+            if exporter.takes(Signal::Logs) {
+                // Another server in this process may have it already.
+                logs.connect(self.providers.log_queue());
+            }
             self.exporter = Some(exporter);
         }
         Ok(())
@@ -57,6 +62,12 @@ impl Telemetry {
     /// What sends, once it does.
     pub(crate) const fn exporter(&self) -> Option<&Exporter> {
         self.exporter.as_ref()
+    }
+
+    /// What takes spans and log records where they are sent, once anything is.
+    pub(crate) fn forwarding(&self) -> Option<Forwarding> {
+        let logs = self.providers.log_queue().clone();
+        self.exporter.clone().map(|exporter| Forwarding { exporter, logs })
     }
 
     /// Sends what is left. True when nothing was lost for want of time.
@@ -68,9 +79,9 @@ impl Telemetry {
     }
 }
 
-/// Whether the settings can work, for those who only check.
-pub(crate) fn check(source: &SettingsSource) -> Result<(), ServerError> {
-    let config = telemetry_config(source, Places { project: Path::new(""), data: Path::new("") })?;
+/// Whether the settings of a project can work, for those who only check.
+pub(crate) fn check(source: &SettingsSource, project: &Path) -> Result<(), ServerError> {
+    let config = telemetry_config(source, Places { project, data: Path::new("") })?;
     config.check().map_err(ServerError::bad_input)
 }
 
@@ -98,10 +109,15 @@ fn telemetry_config(source: &SettingsSource, places: Places<'_>) -> Result<Telem
     for (name, value) in &telemetry.tracing.headers {
         config = config.with_header(name, value);
     }
+    for (name, value) in &telemetry.resource_attributes {
+        config = config.with_resource_attribute(name, value);
+    }
+    config.environment.clone_from(&telemetry.environment);
+    config.redaction = redaction(&settings.redaction);
+    config.tls = tls(&telemetry.tracing.tls, places.project);
+    config.console = if telemetry.tracing.console { vec![Signal::Traces] } else { Vec::new() };
     config.jaeger_endpoint.clone_from(&telemetry.tracing.jaeger_endpoint);
     config.zipkin_endpoint.clone_from(&telemetry.tracing.zipkin_endpoint);
-    // Its log lines go to standard error alone; a queue for them would promise something else.
-    config.logs.enabled = false;
     config.metrics.export_config.interval = telemetry.metrics.export_interval.0;
     config.metrics.temporality = match telemetry.metrics.temporality {
         config::Temporality::Cumulative => Temporality::Cumulative,
@@ -170,9 +186,6 @@ fn target(written: &ExportTarget, project: &Path) -> Result<Target, ServerError>
             return wrong("endpoint", "is for receivers; leave it out");
         }
     };
-    if written.signals.iter().all(|signal| *signal == config::Signal::Logs) {
-        return wrong("signals", "has no traces and no metrics; Sabot's own log lines are not sent yet");
-    }
     let signal = |signal: &config::Signal| match signal {
         config::Signal::Traces => Signal::Traces,
         config::Signal::Metrics => Signal::Metrics,
@@ -185,9 +198,21 @@ fn target(written: &ExportTarget, project: &Path) -> Result<Target, ServerError>
     let mut target = Target::new(&written.name, kind)
         .with_timeout(written.timeout.0)
         .with_compression(compression)
-        .with_signals(written.signals.iter().map(signal));
+        .with_signals(written.signals.iter().map(signal))
+        .with_tls(tls(&written.tls, project));
     target.headers = written.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     Ok(target)
+}
+
+fn tls(written: &config::Tls, project: &Path) -> Tls {
+    let file = |path: &Option<PathBuf>| path.as_ref().map(|path| project.join(path));
+    Tls { ca_file: file(&written.ca_file), cert_file: file(&written.cert_file), key_file: file(&written.key_file) }
+}
+
+fn redaction(written: &config::Redaction) -> Redaction {
+    let config::Redaction { off, capture_message_content, keys, allow, values } = written.clone();
+    let rule = |config::ValueRule { pattern, replacement }| ValueRule { pattern, replacement };
+    Redaction { off, capture_message_content, keys, allow, values: values.into_iter().map(rule).collect() }
 }
 
 const fn protocol(written: config::OtlpProtocol) -> OtlpProtocol {
@@ -278,10 +303,6 @@ mod tests {
             (r#"{"name": "a", "type": "otlp"}"#, "\"a\": endpoint is missing; write one such as http://localhost:4317"),
             (r#"{"name": "a", "type": "file"}"#, "\"a\": path is missing"),
             (r#"{"name": "a", "type": "console", "endpoint": "http://x"}"#, "\"a\": endpoint is for receivers"),
-            (
-                r#"{"name": "a", "type": "console", "signals": ["logs"]}"#,
-                "\"a\": signals has no traces and no metrics; Sabot's own log lines are not sent yet",
-            ),
             (r#"{"name": "a", "type": "zipkin", "endpoint": "http://x", "path": "y"}"#, "\"a\": path is for files"),
         ] {
             let error = super::target(&target(json), Path::new("")).expect_err(json).message;
@@ -297,7 +318,16 @@ mod tests {
         config.check().expect("it can work");
         assert_eq!(config.exporters.queue.dir.as_deref(), Some(Path::new("data/telemetry/export")));
         assert_eq!(config.exporters.targets[0].timeout.as_secs(), 2);
+        let settings = &mut source.settings;
+        settings.telemetry.tracing.tls.ca_file = Some("ca.pem".into());
+        settings.telemetry.resource_attributes.insert("team".to_owned(), "payments".to_owned());
+        settings.redaction.keys.push("iban".to_owned());
+        let config =
+            telemetry_config(&source, Places { project: Path::new("shop"), ..places() }).expect("a configuration");
+        assert_eq!(config.tls.ca_file.as_deref(), Some(Path::new("shop/ca.pem")));
+        assert_eq!(config.resource_attributes, [("team".to_owned(), "payments".to_owned())]);
+        assert_eq!(config.redaction.keys, ["iban"]);
         let sent = config.export_settings().expect("settings").exporters.targets.remove(0).signals;
-        assert_eq!(sent, [sabot_telemetry::Signal::Traces, sabot_telemetry::Signal::Metrics]);
+        assert_eq!(sent, sabot_telemetry::Signal::ALL);
     }
 }

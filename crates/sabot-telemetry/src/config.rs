@@ -8,6 +8,8 @@ mod error;
 mod exporters;
 mod headers;
 mod signals;
+mod targets;
+mod tls;
 
 pub(crate) mod duration;
 pub(crate) mod endpoint;
@@ -26,6 +28,9 @@ pub use self::exporters::{
 };
 pub use self::headers::Headers;
 pub use self::signals::{BatchConfiguration, ExportConfig, LogsConfig, MetricsConfig, Temporality, TraceConfig};
+pub use self::tls::Tls;
+
+pub(crate) use self::tls::Certificates;
 
 /// Spans that may wait for the consumer unless configured otherwise.
 pub const DEFAULT_SPAN_QUEUE_CAPACITY: usize = 65_536;
@@ -78,6 +83,10 @@ pub struct TelemetryConfig {
     pub zipkin_endpoint: Option<String>,
     /// How requests of OTLP to the endpoints above are made smaller.
     pub compression: Compression,
+    /// Certificates of the receivers of OTLP above.
+    pub tls: Tls,
+    /// What is written to standard error, a line of OTLP JSON per batch.
+    pub console: Vec<Signal>,
     /// Where everything goes; with targets, the endpoints above count for nothing.
     pub exporters: ExportersConfig,
     pub(crate) max_spans_per_second: NonZeroU32,
@@ -90,8 +99,10 @@ pub struct TelemetryConfig {
 pub struct ExportSettings {
     /// Targets, policy and queues.
     pub exporters: ExportersConfig,
-    /// How spans and logs are gathered.
+    /// How spans are gathered.
     pub batch: BatchConfiguration,
+    /// How logs are gathered.
+    pub logs_batch: BatchConfiguration,
     /// How often metrics are sent.
     pub metrics_interval: Duration,
     /// What metrics count from.
@@ -122,6 +133,8 @@ impl TelemetryConfig {
             jaeger_endpoint: None,
             zipkin_endpoint: None,
             compression: Compression::None,
+            tls: Tls::default(),
+            console: Vec::new(),
             exporters: ExportersConfig::default(),
             max_spans_per_second: rate(DEFAULT_MAX_SPANS_PER_SECOND),
             span_queue_capacity: queue_capacity(DEFAULT_SPAN_QUEUE_CAPACITY),
@@ -207,6 +220,20 @@ impl TelemetryConfig {
         self
     }
 
+    /// Certificates of the receiver of OTLP.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Writes these to standard error, a line of OTLP JSON per batch.
+    #[must_use]
+    pub fn with_console(mut self, signals: impl IntoIterator<Item = Signal>) -> Self {
+        self.console = signals.into_iter().collect();
+        self
+    }
+
     /// Serves metrics to whoever asks, such as Prometheus, at an address like `localhost:9464`.
     #[cfg(feature = "prometheus-server")]
     #[must_use]
@@ -224,7 +251,8 @@ impl TelemetryConfig {
 
     /// How spans and logs are gathered before they are sent.
     #[must_use]
-    pub const fn with_batch_configuration(mut self, batch: BatchConfiguration) -> Self {
+    pub fn with_batch_configuration(mut self, batch: BatchConfiguration) -> Self {
+        self.logs.batch_config.clone_from(&batch);
         self.traces.batch_config = batch;
         self
     }
@@ -327,70 +355,10 @@ impl TelemetryConfig {
         Ok(ExportSettings {
             exporters,
             batch: self.traces.batch_config.clone(),
+            logs_batch: self.logs.batch_config.clone(),
             metrics_interval: self.metrics.export_config.interval,
             temporality: self.metrics.temporality,
         })
-    }
-
-    /// The endpoints as targets; one that several signals share is one target.
-    fn targets(&self) -> Result<Vec<Target>, ConfigError> {
-        let (traces, metrics, logs) = (&self.traces, &self.metrics, &self.logs);
-        let (batch_timeout, metrics_timeout) = (traces.batch_config.export_timeout, metrics.export_config.timeout);
-        let of_signals = [
-            (
-                Signal::Traces,
-                Source::of(traces.otlp_endpoint.as_ref(), traces.exact_endpoint),
-                traces.otlp_protocol,
-                &traces.headers,
-                batch_timeout,
-            ),
-            (
-                Signal::Metrics,
-                Source::of(metrics.otlp_endpoint.as_ref(), metrics.exact_endpoint),
-                metrics.otlp_protocol,
-                &metrics.headers,
-                metrics_timeout,
-            ),
-            (
-                Signal::Logs,
-                Source::of(logs.otlp_endpoint.as_ref(), logs.exact_endpoint),
-                logs.otlp_protocol,
-                &logs.headers,
-                batch_timeout,
-            ),
-        ];
-        let mut targets: Vec<Target> = Vec::new();
-        for (signal, source, protocol, headers, timeout) in of_signals {
-            let Some(Source { endpoint, exact }) = source else { continue };
-            let mut target = Target::otlp("otlp", endpoint, protocol).with_timeout(timeout).with_signals([signal]);
-            target.headers.clone_from(headers);
-            target.compression = self.compression;
-            target.exact_path = exact;
-            let is_same = |other: &&mut Target| {
-                !exact
-                    && !other.exact_path
-                    && (&other.kind, &other.headers, other.timeout) == (&target.kind, &target.headers, timeout)
-            };
-            match targets.iter_mut().find(is_same) {
-                Some(same) => same.signals.push(signal),
-                None => targets.push(target),
-            }
-        }
-        if targets.len() > 1 {
-            for target in &mut targets {
-                let signals: Vec<&str> = target.signals.iter().map(|signal| signal.as_str()).collect();
-                target.name = format!("otlp-{}", signals.join("-"));
-            }
-        }
-        if let Some(endpoint) = &self.jaeger_endpoint {
-            let (otlp, _) = endpoint::jaeger(endpoint)?;
-            targets.push(Target::otlp("jaeger", otlp, OtlpProtocol::Grpc).with_signals([Signal::Traces]));
-        }
-        if let Some(endpoint) = &self.zipkin_endpoint {
-            let kind = TargetKind::Zipkin { endpoint: endpoint.clone() };
-            targets.push(Target::new("zipkin", kind).with_signals([Signal::Traces]));
-        }
-        Ok(targets)
     }
 
     /// Says what was understood in another way than it was written.
@@ -406,18 +374,6 @@ impl TelemetryConfig {
         {
             tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
         }
-    }
-}
-
-/// An endpoint, and whether it is the whole address.
-struct Source<'a> {
-    endpoint: &'a str,
-    exact: bool,
-}
-
-impl<'a> Source<'a> {
-    fn of(endpoint: Option<&'a String>, exact: bool) -> Option<Self> {
-        endpoint.map(|endpoint| Self { endpoint, exact })
     }
 }
 

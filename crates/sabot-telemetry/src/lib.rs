@@ -90,7 +90,7 @@ pub use business::{BusinessMetrics, BusinessRecorder, DEFAULT_TOP_TENANTS, UserI
 pub use config::{
     BatchConfiguration, Compression, ConfigError, DEFAULT_MAX_SPANS_PER_SECOND, DEFAULT_SPAN_QUEUE_CAPACITY,
     ExportConfig, ExportPolicy, ExportQueue, ExportSettings, ExportersConfig, Headers, LogsConfig, MetricsConfig,
-    OtlpProtocol, Signal, Target, TargetKind, TelemetryConfig, Temporality, TraceConfig,
+    OtlpProtocol, Signal, Target, TargetKind, TelemetryConfig, Temporality, Tls, TraceConfig,
 };
 pub use context::TraceContext;
 pub use correlation::{

@@ -38,15 +38,18 @@ pub enum LoggingError {
     AlreadySet(#[from] TryInitError),
 }
 
-/// Sends log events to `lines`, which belongs to standard error, for the rest of the process: each in one write. The filter is the first given of `filter`,
-/// `SABOT_LOG` and `RUST_LOG`; without any, `info` for crates whose name starts with `sabot` and `warn` for the others.
-pub fn init_logging<L>(filter: Option<&str>, lines: L) -> Result<(), LoggingError>
+/// Sends log events to `lines`, which belongs to standard error, for the rest of the process: each in one write. The
+/// filter is the first given of `filter`, `SABOT_LOG` and `RUST_LOG`; without any, `info` for crates whose name starts
+/// with `sabot` and `warn` for the others. The layer that is returned makes log records of the same events, once it is
+/// [connected](LogLayer::connect) to a queue.
+pub fn init_logging<L>(filter: Option<&str>, lines: L) -> Result<LogLayer, LoggingError>
 where
     L: Write + Clone + Send + Sync + 'static,
 {
     let filter = choose_filter(filter, DEFAULT_FILTER, |name| std::env::var(name).ok())?;
-    subscriber(filter, move || lines.clone(), ansi()).try_init()?;
-    Ok(())
+    let layer = LogLayer::default();
+    subscriber(filter, move || lines.clone(), ansi()).with(layer.clone()).try_init()?;
+    Ok(layer)
 }
 
 /// Sends log events to standard error, and to `queue` if there is one, for the rest of the process. The filter is the

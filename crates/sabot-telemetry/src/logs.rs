@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -156,7 +156,7 @@ impl LogQueue {
 
     /// A `tracing` layer that puts events here. The current OpenTelemetry context says which trace they belong to.
     pub fn layer(&self) -> LogLayer {
-        LogLayer { queue: self.clone() }
+        LogLayer { queue: Arc::new(OnceLock::from(self.clone())) }
     }
 }
 
@@ -169,17 +169,23 @@ pub(crate) fn suppress_on_this_thread() {
     SUPPRESSED.set(true);
 }
 
-/// Makes log records of `tracing` events.
-#[derive(Clone, Debug)]
+/// Makes log records of `tracing` events, once it knows what takes them.
+#[derive(Clone, Debug, Default)]
 pub struct LogLayer {
-    queue: LogQueue,
+    queue: Arc<OnceLock<LogQueue>>,
+}
+
+impl LogLayer {
+    /// Puts events into a queue from now on; all clones of the layer do. Only the first queue counts: true if it was this
+    /// one. Until then, events are left to others.
+    pub fn connect(&self, queue: &LogQueue) -> bool {
+        self.queue.set(queue.clone()).is_ok()
+    }
 }
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _context: layer::Context<'_, S>) {
-        if SUPPRESSED.get() {
-            return;
-        }
+        let Some(queue) = self.queue.get().filter(|_| !SUPPRESSED.get()) else { return };
         let metadata = event.metadata();
         let mut record = LogRecord {
             at_unix_nano: unix_nanos_now(),
@@ -191,7 +197,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             trace: current_trace(),
         };
         event.record(&mut Fields(&mut record));
-        self.queue.push(record);
+        queue.push(record);
     }
 }
 
@@ -244,7 +250,7 @@ mod tests {
     use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::{LogQueue, Severity};
+    use super::{LogLayer, LogQueue, Severity};
     use crate::AttributeValue;
 
     #[test]
@@ -267,6 +273,18 @@ mod tests {
         assert_eq!(record.attributes, expected);
         let trace = record.trace.expect("a trace");
         assert_eq!((trace.trace_id[15], trace.span_id[7], trace.is_sampled()), (7, 9, true));
+    }
+
+    #[test]
+    fn a_layer_waits_for_its_queue() {
+        let (layer, queue, other) = (LogLayer::default(), LogQueue::new(10, None), LogQueue::new(10, None));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer.clone()), || {
+            tracing::info!("before");
+            assert!(layer.connect(&queue) && !layer.connect(&other));
+            tracing::info!("after");
+        });
+        assert_eq!(queue.drain(10).iter().map(|record| &*record.body).collect::<Vec<_>>(), ["after"]);
+        assert_eq!(other.received(), 0);
     }
 
     #[test]

@@ -149,7 +149,8 @@ fn start(
     let mut resource = resource(&config);
     redactor.attributes(&mut resource.attributes);
     let resource = Arc::new(resource);
-    let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
+    let (logs, registry) =
+        (LogQueue::new(settings.logs_batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
     let sends_logs = settings.exporters.targets.iter().any(|target| target.takes(Signal::Logs));
     set_up_logging(Some(&logs).filter(|_| config.drain_queues && sends_logs))?;
     config.warn();

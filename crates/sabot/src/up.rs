@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sabot_server::{Failure, Reading, Server, ServerError, ServerErrorKind, Started, UpOptions};
+use sabot_telemetry::LogLayer;
 
 use self::log::LogLines;
 use self::progress::{Progress, Snapshot};
@@ -84,7 +85,7 @@ impl<'a> Reporter<'a> {
 pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, CliError> {
     check_directory(&args, config.as_deref(), Path::new("."))?;
     let reporter = Reporter::new(printer);
-    sabot_telemetry::init_logging(printer.log_filter(), reporter.log_lines())
+    let logs = sabot_telemetry::init_logging(printer.log_filter(), reporter.log_lines())
         .map_err(|error| CliError::failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(API_THREADS)
@@ -94,7 +95,7 @@ pub(crate) fn run(args: UpArgs, config: Option<PathBuf>, printer: &Printer) -> R
         .map_err(|error| CliError::failed(error.to_string()))?;
     let exit_when_idle = args.exit_when_idle;
     let options = server_options(args, config);
-    let outcome = runtime.block_on(serve(options, exit_when_idle, reporter));
+    let outcome = runtime.block_on(serve(options, logs, exit_when_idle, reporter));
     // After a second Ctrl-C nothing is waited for.
     runtime.shutdown_background();
     outcome
@@ -110,9 +111,14 @@ fn check_directory(args: &UpArgs, config: Option<&Path>, here: &Path) -> Result<
     Err(CliError::usage(problem).with_hint("run `sabot up .` for the project in this directory"))
 }
 
-async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<'_>) -> Result<ExitCode, CliError> {
+async fn serve(
+    options: UpOptions,
+    logs: LogLayer,
+    exit_when_idle: bool,
+    mut reporter: Reporter<'_>,
+) -> Result<ExitCode, CliError> {
     let mut signals = Signals::listen()?;
-    let (server, started, asked_to_stop) = start(options, &mut signals, &reporter).await?;
+    let (server, started, asked_to_stop) = start(options, logs, &mut signals, &reporter).await?;
     announce(&started, exit_when_idle, &reporter);
     let interrupted = match (asked_to_stop, started.finished_before && exit_when_idle) {
         (true, _) => true,
@@ -148,11 +154,12 @@ async fn serve(options: UpOptions, exit_when_idle: bool, mut reporter: Reporter<
 /// Starts the server, and says whether somebody asked for its end meanwhile; who asks twice does not wait for it.
 async fn start(
     options: UpOptions,
+    logs: LogLayer,
     signals: &mut Signals,
     reporter: &Reporter<'_>,
 ) -> Result<(Server, Started, bool), CliError> {
     // On a thread of its own: recovery reads the disk without letting go.
-    let mut starting = tokio::spawn(async move { Server::start(&options).await });
+    let mut starting = tokio::spawn(async move { Server::start(&options, &logs).await });
     let mut asked_to_stop = false;
     loop {
         tokio::select! {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::exporters::Exporters;
 use super::project::{DeclaredIn, read};
+use super::redaction::Redaction;
 use super::settings::{Performance, Server, Settings, SettingsSource, Telemetry, Thresholds};
 use super::tree::Tree;
 use super::variables::Environment;
@@ -23,6 +24,7 @@ struct SabotYaml {
     performance: Performance,
     telemetry: Telemetry,
     exporters: Exporters,
+    redaction: Redaction,
     thresholds: Thresholds,
     streams: Vec<StreamConfig>,
     tables: Vec<TableConfig>,
@@ -52,7 +54,7 @@ impl Declared {
         text: &str,
         environment: &Environment,
     ) -> Result<SettingsSource, ConfigError> {
-        let SabotYaml { server, performance, telemetry, exporters, thresholds, streams, tables } =
+        let SabotYaml { server, performance, telemetry, exporters, redaction, thresholds, streams, tables } =
             yaml::parse(file, text, environment)?;
         let written: Tree = yaml::parse(file, text, environment)?;
         for stream in streams {
@@ -61,7 +63,7 @@ impl Declared {
         for table in tables {
             self.table(file, table)?;
         }
-        let settings = Settings { server, performance, telemetry, exporters, thresholds };
+        let settings = Settings { server, performance, telemetry, exporters, redaction, thresholds };
         SettingsSource::resolve(settings, &written, environment)
     }
 

@@ -97,6 +97,22 @@ pub struct ExportTarget {
     /// What is sent to it.
     #[serde(default = "all_signals")]
     pub signals: Vec<Signal>,
+    /// Certificates, if its endpoint is behind `https://`.
+    #[serde(default)]
+    pub tls: Tls,
+}
+
+/// Certificates of a receiver, as PEM files; paths are relative to the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys are those of the Collector's configuration")]
+pub struct Tls {
+    /// The authorities to trust, instead of those everybody knows.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, for receivers that ask for one.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
 }
 
 const fn default_timeout() -> Span {
@@ -173,6 +189,10 @@ pub struct Tracing {
     pub zipkin_endpoint: Option<String>,
     /// Sent with every request to the receiver of OTLP.
     pub headers: BTreeMap<String, String>,
+    /// Certificates of the receiver of OTLP.
+    pub tls: Tls,
+    /// Whether spans are written to standard error, too.
+    pub console: bool,
     /// How spans and logs are gathered.
     pub batch: Batch,
 }

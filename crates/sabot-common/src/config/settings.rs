@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::exporters::{Exporters, MetricsExport, Tracing};
+use super::redaction::Redaction;
 use super::tree::Tree;
 use super::variables::Environment;
 use super::{ConfigError, checked, yaml};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// Where Sabot's own telemetry is sent besides.
     pub exporters: Exporters,
+    /// What is taken out of Sabot's own telemetry.
+    pub redaction: Redaction,
     /// What counts as slow.
     pub thresholds: Thresholds,
 }
@@ -85,6 +88,10 @@ pub struct Telemetry {
     pub enabled: bool,
     /// `service.name` of Sabot's own spans.
     pub service_name: String,
+    /// `deployment.environment.name` of them, such as `production`.
+    pub environment: Option<String>,
+    /// More attributes of Sabot's resource.
+    pub resource_attributes: BTreeMap<String, String>,
     /// Share of traces recorded, 0 to 1.
     #[serde(deserialize_with = "checked::share")]
     pub sample_rate: f64,
@@ -104,6 +111,8 @@ impl Default for Telemetry {
         Self {
             enabled: true,
             service_name: "sabot".to_owned(),
+            environment: None,
+            resource_attributes: BTreeMap::new(),
             sample_rate: 1.0,
             max_spans_per_second: 2_000,
             tracing: Tracing::default(),
@@ -164,7 +173,7 @@ pub enum Origin {
 }
 
 /// Variables named in the telemetry contract, oldest first: a later one wins.
-const NAMED_VARIABLES: [(&str, &str); 8] = [
+const NAMED_VARIABLES: [(&str, &str); 9] = [
     ("OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
     ("SABOT_OTLP_ENDPOINT", "telemetry.tracing.otlp_endpoint"),
@@ -173,6 +182,7 @@ const NAMED_VARIABLES: [(&str, &str); 8] = [
     ("SABOT_SERVICE_NAME", "telemetry.service_name"),
     ("SABOT_TELEMETRY_ENABLED", "telemetry.enabled"),
     ("SABOT_SAMPLE_RATE", "telemetry.sample_rate"),
+    ("SABOT_CONSOLE_TRACING", "telemetry.tracing.console"),
 ];
 
 /// Effective settings and the origin of each key.

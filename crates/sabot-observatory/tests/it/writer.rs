@@ -3,8 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use sabot_observatory::{SpanWriter, TraceQuery};
-use sabot_telemetry::{TelemetryConfig, TelemetryProviders, init_telemetry};
+use sabot_observatory::{Forwarding, SpanWriter, TraceQuery};
+use sabot_telemetry::{
+    Exporter, ExportersConfig, LogRecord, Severity, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders,
+    init_telemetry,
+};
 
 use crate::support::{Bench, count, root};
 
@@ -32,6 +35,44 @@ async fn stop_writes_everything_that_has_ended() {
     assert_eq!(count(&reopened).await, (20_000, 20_000));
     assert!((bench.counter("sabot_spans_stored_total") - 20_000.0).abs() < 0.5);
     assert!(bench.counter("sabot_spans_refused_total").abs() < 0.5);
+}
+
+#[tokio::test]
+async fn spans_are_stored_and_sent_and_log_records_are_sent() {
+    let (bench, dir) = (Bench::new(), tempfile::tempdir().expect("a directory"));
+    let file = |name: &str, signals: &[Signal]| {
+        let kind = TargetKind::File { path: dir.path().join(name) };
+        let targets = vec![Target::new(name, kind).with_signals(signals.iter().copied())];
+        let exporters = ExportersConfig { targets, ..ExportersConfig::default() };
+        TelemetryConfig::new("shop").with_exporters(exporters).with_queues_left_to_the_caller()
+    };
+    for (name, signals) in [("all", &Signal::ALL[..]), ("spans", &[Signal::Traces])] {
+        let config = file(name, signals);
+        let settings = config.export_settings().expect("settings");
+        let telemetry = init_telemetry(config).expect("telemetry");
+        let (resource, registry) = (Arc::clone(telemetry.resource()), telemetry.registry().clone());
+        let exporter = Exporter::start(&settings, resource, registry).expect("an exporter");
+        let (queue, logs) = (telemetry.span_queue().clone(), telemetry.log_queue().clone());
+        let forwarding = Forwarding { exporter: exporter.clone(), logs };
+        let writer = SpanWriter::spawn(Arc::clone(&bench.store), queue, Some(forwarding)).expect("threads");
+        end_spans(&telemetry, 1);
+        telemetry.log_queue().push(LogRecord {
+            at_unix_nano: 1,
+            severity: Severity::Warn,
+            target: "shop".into(),
+            body: "the disk is full".into(),
+            attributes: Vec::new(),
+            dropped_attributes: 0,
+            trace: None,
+        });
+        telemetry.close();
+        writer.stop().expect("stopped");
+        assert!(exporter.shutdown(std::time::Duration::from_secs(20)).await);
+        let sent = fs::read_to_string(dir.path().join(name)).expect("lines");
+        assert!(sent.contains("\"work\""), "{sent}");
+        assert_eq!(sent.contains("the disk is full"), signals.contains(&Signal::Logs), "{sent}");
+    }
+    assert_eq!(count(&bench.store).await, (2, 2));
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! Every metric of the registry moves in one scripted run.
+//! Every metric of the registry moves, and every span of it is recorded, in one scripted run.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use sabot_common::registry::{ALL_METRICS, BACKPRESSURE, Metric, SPANS_REFUSED, SPANS_STORED};
+use sabot_common::registry::{ALL_METRICS, BACKPRESSURE, Metric, SPANS_REFUSED, SPANS_STORED, spans};
 
 use crate::support::{Running, readings};
 
@@ -49,6 +49,13 @@ sql: |
   FROM readings r LEFT JOIN keys k ON r.key = k.key LEFT JOIN titles t ON r.key = t.key
 output: { table: named, key: at, backend: memory }
 ";
+/// Rows that have a match, and no others.
+const MATCHED: &str = "\
+name: matched
+kind: stream
+sql: SELECT r.at, k.name FROM readings r JOIN keys k ON r.key = k.key
+output: blackhole
+";
 /// Fails at the first row.
 const FAILING: &str = "\
 name: failing
@@ -64,7 +71,7 @@ fn is_of(series: &str, metric: &Metric) -> bool {
 }
 
 #[test]
-fn every_metric_moves_in_one_run() {
+fn every_metric_moves_and_every_span_is_recorded_in_one_run() {
     let mut csv = readings(300_000);
     csv.push_str("2026-01-01T23:00:00Z,k1,not a number\n");
     let mut keys = "key,name\n".to_owned();
@@ -80,6 +87,7 @@ fn every_metric_moves_in_one_run() {
         ("keys.csv", &keys),
         ("agents/windows.yaml", WINDOWS),
         ("agents/named.yaml", NAMED),
+        ("agents/matched.yaml", MATCHED),
         ("agents/failing.yaml", FAILING),
     ]);
     let moved: RefCell<BTreeSet<String>> = RefCell::default();
@@ -114,6 +122,18 @@ fn every_metric_moves_in_one_run() {
     ] {
         assert!(moved.contains(series), "{series} is not in\n{moved:#?}");
     }
+    assert_eq!(server.post("/agents/matched/stop", "").0, 200);
+    // Those of agents and operators have their name behind them.
+    let is_of = |recorded: &str, name: &str| {
+        recorded.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    server.until("every span is recorded", || {
+        let rows = server.sql("SELECT DISTINCT name FROM sabot.spans");
+        let recorded: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+        let missing: Vec<_> =
+            spans::ALL.iter().filter(|name| !recorded.iter().any(|recorded| is_of(recorded, name))).collect();
+        missing.is_empty().then_some(())
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sabot_common::clock::{Clock, SystemClock};
 use sabot_server::{Server, UpOptions};
+use sabot_telemetry::LogLayer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -59,7 +60,8 @@ impl Running {
     pub(crate) fn try_start_with(dir: TempDir, options: UpOptions) -> Result<Self, String> {
         let runtime = Runtime::new().expect("a runtime");
         let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..options };
-        let (server, started) = runtime.block_on(Server::start(&options)).map_err(|error| error.to_string())?;
+        let (server, started) =
+            runtime.block_on(Server::start(&options, &LogLayer::default())).map_err(|error| error.to_string())?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let (address, warnings) = (started.address, started.warnings);
         Ok(Self { server: Some(server), address, runtime, client: config.into(), warnings, dir })
@@ -69,7 +71,8 @@ impl Running {
     pub(crate) fn refused(dir: TempDir, options: UpOptions) -> (TempDir, String) {
         let runtime = Runtime::new().expect("a runtime");
         let options = UpOptions { dir: Some(dir.path().to_owned()), port: Some(0), ..options };
-        let refused = runtime.block_on(Server::start(&options)).map(drop).expect_err("it is refused");
+        let refused =
+            runtime.block_on(Server::start(&options, &LogLayer::default())).map(drop).expect_err("it is refused");
         (dir, refused.to_string())
     }
 

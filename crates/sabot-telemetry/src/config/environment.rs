@@ -3,9 +3,10 @@
 //! An empty variable counts as none, as the specification wants it. One that cannot be understood is an error: the
 //! specification would have it ignored, and nobody would know.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Compression, ConfigError, OtlpProtocol, TelemetryConfig, Temporality, duration};
+use super::{Compression, ConfigError, OtlpProtocol, Signal, TelemetryConfig, Temporality, Tls, duration};
 use crate::sampling::SamplingStrategy;
 
 /// Looks a variable up.
@@ -54,31 +55,23 @@ impl TelemetryConfig {
     fn apply_otlp(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
         let (traces, metrics, logs) = (&mut self.traces, &mut self.metrics, &mut self.logs);
         let signals = [
-            (
-                "TRACES",
-                (&mut traces.otlp_endpoint, &mut traces.exact_endpoint),
-                &mut traces.otlp_protocol,
-                &mut traces.headers,
-            ),
+            ("TRACES", &mut traces.otlp_endpoint, &mut traces.wire, &mut traces.otlp_protocol, &mut traces.headers),
             (
                 "METRICS",
-                (&mut metrics.otlp_endpoint, &mut metrics.exact_endpoint),
+                &mut metrics.otlp_endpoint,
+                &mut metrics.wire,
                 &mut metrics.otlp_protocol,
                 &mut metrics.headers,
             ),
-            ("LOGS", (&mut logs.otlp_endpoint, &mut logs.exact_endpoint), &mut logs.otlp_protocol, &mut logs.headers),
+            ("LOGS", &mut logs.otlp_endpoint, &mut logs.wire, &mut logs.otlp_protocol, &mut logs.headers),
         ];
-        for (signal, (endpoint, exact), protocol, headers) in signals {
-            let either = |what: &str| {
-                let own = format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
-                let general = format!("OTEL_EXPORTER_OTLP_{what}");
-                of.text(&own).map(|value| (own, value)).or_else(|| of.text(&general).map(|value| (general, value)))
-            };
+        for (signal, endpoint, wire, protocol, headers) in signals {
+            let either = |what: &str| of.either(signal, what);
             if let Some((name, address)) =
                 either("ENDPOINT").or_else(|| Some((String::new(), of.text("OTLP_ENDPOINT")?)))
             {
                 // The address of one signal is used as it is.
-                *exact = name.contains(signal);
+                wire.exact = name.contains(signal);
                 *endpoint = Some(address);
             }
             if let Some((name, value)) = either("PROTOCOL") {
@@ -87,22 +80,30 @@ impl TelemetryConfig {
             if let Some((name, list)) = either("HEADERS") {
                 *headers = pairs(&name, &list)?.into_iter().collect();
             }
+            if let Some((name, _)) = either("TIMEOUT") {
+                wire.timeout = of.time(&name)?;
+            }
+            if let Some((name, value)) = either("COMPRESSION") {
+                wire.compression = Some(compression(&name, &value)?);
+            }
+            let file = |what: &str| either(what).map(|(_, path)| PathBuf::from(path));
+            let (ca_file, cert_file) = (file("CERTIFICATE"), file("CLIENT_CERTIFICATE"));
+            let tls = Tls { ca_file, cert_file, key_file: file("CLIENT_KEY") };
+            if tls.is_given() {
+                wire.tls = Some(tls);
+            }
         }
-        if let Some(timeout) = of.time("OTEL_EXPORTER_OTLP_TIMEOUT")? {
-            traces.batch_config.export_timeout = timeout;
-            metrics.export_config.timeout = timeout;
-        }
-        set(&mut traces.batch_config.export_timeout, of.time("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")?);
-        set(&mut metrics.export_config.timeout, of.time("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")?);
         Ok(())
     }
 
     fn apply_gathering(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
-        let batch = &mut self.traces.batch_config;
-        set(&mut batch.scheduled_delay, of.time("OTEL_BSP_SCHEDULE_DELAY")?);
-        set(&mut batch.export_timeout, of.time("OTEL_BSP_EXPORT_TIMEOUT")?);
-        set(&mut batch.max_queue_size, of.count("OTEL_BSP_MAX_QUEUE_SIZE")?);
-        set(&mut batch.max_export_batch_size, of.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?);
+        for (processor, batch) in [("BSP", &mut self.traces.batch_config), ("BLRP", &mut self.logs.batch_config)] {
+            let name = |what: &str| format!("OTEL_{processor}_{what}");
+            set(&mut batch.scheduled_delay, of.time(&name("SCHEDULE_DELAY"))?);
+            set(&mut batch.export_timeout, of.time(&name("EXPORT_TIMEOUT"))?);
+            set(&mut batch.max_queue_size, of.count(&name("MAX_QUEUE_SIZE"))?);
+            set(&mut batch.max_export_batch_size, of.count(&name("MAX_EXPORT_BATCH_SIZE"))?);
+        }
         let metrics = &mut self.metrics;
         set(&mut metrics.export_config.interval, of.time("OTEL_METRIC_EXPORT_INTERVAL")?);
         set(&mut metrics.export_config.timeout, of.time("OTEL_METRIC_EXPORT_TIMEOUT")?);
@@ -119,47 +120,53 @@ impl TelemetryConfig {
 
     /// `OTEL_TRACES_EXPORTER` and its like: which of the kinds are wanted.
     fn apply_exporters(&mut self, of: &Variables<'_>) -> Result<(), ConfigError> {
-        for (name, endpoint) in [
-            ("OTEL_TRACES_EXPORTER", &mut self.traces.otlp_endpoint),
-            ("OTEL_METRICS_EXPORTER", &mut self.metrics.otlp_endpoint),
-            ("OTEL_LOGS_EXPORTER", &mut self.logs.otlp_endpoint),
+        for (name, signal) in [
+            ("OTEL_TRACES_EXPORTER", Signal::Traces),
+            ("OTEL_METRICS_EXPORTER", Signal::Metrics),
+            ("OTEL_LOGS_EXPORTER", Signal::Logs),
         ] {
             let Some(list) = of.text(name) else { continue };
-            let mut otlp = false;
-            for kind in list.split(',').map(str::trim) {
-                match (kind, name) {
-                    ("otlp", _) => otlp = true,
-                    ("zipkin", "OTEL_TRACES_EXPORTER") => {
+            let kinds: Vec<&str> = list.split(',').map(str::trim).collect();
+            for kind in &kinds {
+                match (*kind, signal) {
+                    ("otlp" | "none", _) => {}
+                    ("console", signal) => self.console.push(signal),
+                    ("zipkin", Signal::Traces) => {
                         let address = of.text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
                         let usual = || "http://localhost:9411/api/v2/spans".to_owned();
                         self.zipkin_endpoint = Some(address.unwrap_or_else(usual));
                     }
                     // Served to whoever asks, not sent.
-                    ("prometheus", "OTEL_METRICS_EXPORTER") => {
+                    ("prometheus", Signal::Metrics) => {
                         self.metrics.prometheus_address = Some(prometheus_address(of, None)?);
                     }
-                    ("none", _) => {}
-                    _ => {
-                        let problem = "write otlp, zipkin (traces), prometheus (metrics) or none";
+                    (kind, _) => {
+                        let problem = "write otlp, console, zipkin (traces), prometheus (metrics) or none";
                         return Err(ConfigError::setting(name, kind, problem));
                     }
                 }
             }
-            if !otlp {
-                *endpoint = None;
+            if kinds.contains(&"none") {
+                self.exporters.targets.iter_mut().for_each(|target| target.signals.retain(|other| *other != signal));
+            }
+            if !kinds.contains(&"otlp") {
+                *self.endpoint_of(signal) = None;
             }
         }
-        let compression = "OTEL_EXPORTER_OTLP_COMPRESSION";
-        if let Some(value) = of.text(compression) {
-            let chosen = match value.as_str() {
-                "gzip" => Compression::Gzip,
-                "none" => Compression::None,
-                _ => return Err(ConfigError::setting(compression, value, "write gzip or none")),
-            };
+        let name = "OTEL_EXPORTER_OTLP_COMPRESSION";
+        if let Some(value) = of.text(name) {
+            let chosen = compression(name, &value)?;
             self.exporters.targets.iter_mut().for_each(|target| target.compression = chosen);
-            self.compression = chosen;
         }
         Ok(())
+    }
+
+    fn endpoint_of(&mut self, signal: Signal) -> &mut Option<String> {
+        match signal {
+            Signal::Traces => &mut self.traces.otlp_endpoint,
+            Signal::Metrics => &mut self.metrics.otlp_endpoint,
+            Signal::Logs => &mut self.logs.otlp_endpoint,
+        }
     }
 
     /// What travels in headers.
@@ -187,6 +194,9 @@ impl TelemetryConfig {
         if let Some(endpoint) = of.text("SABOT_OTLP_ENDPOINT") {
             *self = std::mem::replace(self, Self::new("")).with_otlp_endpoint(endpoint);
         }
+        if of.flag("SABOT_CONSOLE_TRACING")? == Some(true) && !self.console.contains(&Signal::Traces) {
+            self.console.push(Signal::Traces);
+        }
         if let Some(port) = of.text("SABOT_PROMETHEUS_PORT") {
             self.metrics.prometheus_address = Some(prometheus_address(of, Some(("SABOT_PROMETHEUS_PORT", port)))?);
         }
@@ -206,6 +216,14 @@ fn set<T>(setting: &mut T, value: Option<T>) {
     }
 }
 
+fn compression(name: &str, value: &str) -> Result<Compression, ConfigError> {
+    match value {
+        "gzip" => Ok(Compression::Gzip),
+        "none" => Ok(Compression::None),
+        _ => Err(ConfigError::setting(name, value, "write gzip or none")),
+    }
+}
+
 /// Where metrics are served: the usual place, unless the variables name another host or port.
 fn prometheus_address(of: &Variables<'_>, port: Option<(&str, String)>) -> Result<String, ConfigError> {
     let host = of.text("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|| "localhost".to_owned());
@@ -221,6 +239,12 @@ struct Variables<'a>(Lookup<'a>);
 impl Variables<'_> {
     fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable of the exporter for one signal, or the one for all, with its name.
+    fn either(&self, signal: &str, what: &str) -> Option<(String, String)> {
+        let (own, general) = (format!("OTEL_EXPORTER_OTLP_{signal}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}"));
+        [own, general].into_iter().find_map(|name| self.text(&name).map(|value| (name, value)))
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, ConfigError> {
@@ -281,12 +305,41 @@ fn percent_decoded(text: &str) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use crate::config::{Compression, OtlpProtocol, Signal, Temporality};
+    use crate::config::{Compression, ExportersConfig, OtlpProtocol, Signal, Target, Temporality};
     use crate::{ConfigError, SamplingStrategy, TelemetryConfig};
 
     fn with(variables: &[(&str, &str)]) -> Result<TelemetryConfig, ConfigError> {
         let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         TelemetryConfig::new("code").with_otlp_endpoint("http://code:4317").with_variables(&lookup)
+    }
+
+    #[test]
+    fn one_kind_of_telemetry_can_go_its_own_way() {
+        let config = with(&[
+            ("OTEL_TRACES_EXPORTER", "otlp,console"),
+            ("SABOT_CONSOLE_TRACING", "true"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
+            ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "4000"),
+            ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "ca.pem"),
+            ("OTEL_BLRP_SCHEDULE_DELAY", "70"),
+            ("OTEL_BLRP_MAX_QUEUE_SIZE", "71"),
+        ]);
+        let settings = config.expect("a configuration").export_settings().expect("settings");
+        let [traces, metrics, logs, console] = &settings.exporters.targets[..] else { panic!("{settings:?}") };
+        assert_eq!((traces.timeout.as_secs(), metrics.timeout.as_secs(), logs.timeout.as_secs()), (3, 3, 4));
+        let [of_traces, of_metrics] = [traces, metrics].map(|target| (target.compression, target.tls.ca_file.clone()));
+        assert_eq!(of_traces, (Compression::None, None));
+        assert_eq!(of_metrics, (Compression::Gzip, Some("ca.pem".into())));
+        assert_eq!((console.name.as_str(), &console.signals[..]), ("console", &[Signal::Traces][..]));
+        assert_eq!(settings.logs_batch.scheduled_delay, Duration::from_millis(70));
+        assert_eq!((settings.logs_batch.max_queue_size, settings.batch.max_queue_size), (71, 2_048));
+        let target = Target::otlp("written", "http://c:4317", OtlpProtocol::Grpc);
+        let exporters = ExportersConfig { targets: vec![target], ..ExportersConfig::default() };
+        let config = TelemetryConfig::new("code").with_exporters(exporters);
+        let none = |name: &str| (name == "OTEL_LOGS_EXPORTER").then(|| "none".to_owned());
+        let settings = config.with_variables(&none).expect("a configuration").export_settings().expect("settings");
+        assert_eq!(settings.exporters.targets[0].signals, [Signal::Traces, Signal::Metrics]);
     }
 
     #[test]
@@ -375,7 +428,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift", "write grpc, http/protobuf or http/json"),
             ("OTEL_BSP_SCHEDULE_DELAY", "soon", "write milliseconds, such as 5000"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "write a whole number above zero"),
-            ("OTEL_TRACES_EXPORTER", "jaeger", "write otlp, zipkin (traces), prometheus (metrics) or none"),
+            ("OTEL_TRACES_EXPORTER", "jaeger", "write otlp, console, zipkin (traces), prometheus (metrics) or none"),
             ("SABOT_PROMETHEUS_PORT", "http", "write a port, such as 9464, or 0 for a free one"),
             ("OTEL_SDK_DISABLED", "maybe", "write true or false"),
             ("OTEL_PROPAGATORS", "b3", "write tracecontext, baggage or none"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, Headers, duration, endpoint};
+use super::{ConfigError, Headers, Tls, duration, endpoint};
 
 /// The wire form of OTLP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -130,6 +130,8 @@ pub struct Target {
     pub timeout: Duration,
     /// What is sent to it; everything unless said otherwise.
     pub signals: Vec<Signal>,
+    /// Certificates, if it is behind `https://`.
+    pub tls: Tls,
     /// Whether the endpoint is that of its one signal already, and gets no usual path.
     pub(crate) exact_path: bool,
 }
@@ -152,6 +154,8 @@ struct WrittenTarget {
     timeout: Duration,
     #[serde(default = "all_signals")]
     signals: Vec<Signal>,
+    #[serde(default)]
+    tls: Tls,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -167,7 +171,8 @@ impl TryFrom<WrittenTarget> for Target {
     type Error = ConfigError;
 
     fn try_from(written: WrittenTarget) -> Result<Self, ConfigError> {
-        let WrittenTarget { name, kind, endpoint, protocol, path, headers, compression, timeout, signals } = written;
+        let WrittenTarget { name, kind, endpoint, protocol, path, headers, compression, timeout, signals, tls } =
+            written;
         let setting = |key: &str| format!("exporters.targets.{name}.{key}");
         let missing = |key: &str, example: &str| ConfigError::setting(setting(key), "", format!("write {example}"));
         let unused = |key: &str, is_there: bool| {
@@ -202,7 +207,7 @@ impl TryFrom<WrittenTarget> for Target {
                 }
             }
         };
-        let target = Self { name, kind, headers, compression, timeout, signals, exact_path: false };
+        let target = Self { name, kind, headers, compression, timeout, signals, tls, exact_path: false };
         target.check()?;
         Ok(target)
     }
@@ -224,8 +229,16 @@ impl Target {
 
     /// A target with defaults for the rest.
     pub fn new(name: impl Into<String>, kind: TargetKind) -> Self {
-        let (headers, compression, timeout) = (Headers::default(), Compression::None, default_timeout());
-        Self { name: name.into(), kind, headers, compression, timeout, signals: all_signals(), exact_path: false }
+        Self {
+            name: name.into(),
+            kind,
+            headers: Headers::default(),
+            compression: Compression::None,
+            timeout: default_timeout(),
+            signals: all_signals(),
+            tls: Tls::default(),
+            exact_path: false,
+        }
     }
 
     /// Adds a header.
@@ -246,6 +259,13 @@ impl Target {
     #[must_use]
     pub const fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
+        self
+    }
+
+    /// Certificates.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -282,6 +302,7 @@ impl Target {
             TargetKind::File { .. } | TargetKind::Console => {}
         }
         endpoint::headers(&self.headers)?;
+        self.check_tls(&setting("tls"))?;
         if self.timeout.is_zero() {
             return Err(ConfigError::setting(setting("timeout"), "0", "write a time such as 10s"));
         }
@@ -294,6 +315,23 @@ impl Target {
             ));
         }
         Ok(())
+    }
+}
+
+impl Target {
+    /// Certificates are read to check them, and have to be of use.
+    fn check_tls(&self, setting: &str) -> Result<(), ConfigError> {
+        if !self.tls.is_given() {
+            return Ok(());
+        }
+        let (TargetKind::Otlp { endpoint, .. } | TargetKind::Zipkin { endpoint }) = &self.kind else {
+            return Err(ConfigError::setting(setting, "…", "this type of target has no connection: leave it out"));
+        };
+        if let Some(rest) = endpoint.strip_prefix("http://") {
+            let problem = format!("the endpoint is not encrypted: write https://{rest}, or leave it out");
+            return Err(ConfigError::setting(setting, "…", problem));
+        }
+        self.tls.read(setting).map(drop)
     }
 }
 

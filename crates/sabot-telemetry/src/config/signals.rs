@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::targets::Wire;
 use super::{Headers, OtlpProtocol, duration};
 
 /// How spans and logs are gathered before they are sent.
@@ -70,9 +71,9 @@ pub struct TraceConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
-    /// Whether that is the whole address, and gets no usual path.
+    /// What else the environment says about the way there.
     #[serde(skip)]
-    pub(crate) exact_endpoint: bool,
+    pub(crate) wire: Wire,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
     /// How they are gathered.
@@ -86,7 +87,7 @@ impl Default for TraceConfig {
         Self {
             enabled: true,
             otlp_endpoint: None,
-            exact_endpoint: false,
+            wire: Wire::default(),
             otlp_protocol: OtlpProtocol::default(),
             batch_config: BatchConfiguration::default(),
             headers: Headers::default(),
@@ -102,9 +103,9 @@ pub struct MetricsConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
-    /// Whether that is the whole address, and gets no usual path.
+    /// What else the environment says about the way there.
     #[serde(skip)]
-    pub(crate) exact_endpoint: bool,
+    pub(crate) wire: Wire,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
     /// What they count from.
@@ -123,7 +124,7 @@ impl Default for MetricsConfig {
         Self {
             enabled: true,
             otlp_endpoint: None,
-            exact_endpoint: false,
+            wire: Wire::default(),
             otlp_protocol: OtlpProtocol::default(),
             temporality: Temporality::default(),
             export_config: ExportConfig::default(),
@@ -141,11 +142,13 @@ pub struct LogsConfig {
     pub enabled: bool,
     /// Where they are sent; nowhere without one.
     pub otlp_endpoint: Option<String>,
-    /// Whether that is the whole address, and gets no usual path.
+    /// What else the environment says about the way there.
     #[serde(skip)]
-    pub(crate) exact_endpoint: bool,
+    pub(crate) wire: Wire,
     /// What is spoken there.
     pub otlp_protocol: OtlpProtocol,
+    /// How they are gathered.
+    pub batch_config: BatchConfiguration,
     /// Sent with every request.
     pub headers: Headers,
 }
@@ -155,8 +158,9 @@ impl Default for LogsConfig {
         Self {
             enabled: true,
             otlp_endpoint: None,
-            exact_endpoint: false,
+            wire: Wire::default(),
             otlp_protocol: OtlpProtocol::default(),
+            batch_config: BatchConfiguration::default(),
             headers: Headers::default(),
         }
     }

@@ -23,7 +23,7 @@ use super::queue::Queue;
 use super::route::{Member, Route};
 use super::transport;
 use crate::clock::unix_nanos_now;
-use crate::config::{ConfigError, ExportPolicy, ExportSettings, ExportersConfig, Signal, Target};
+use crate::config::{BatchConfiguration, ConfigError, ExportPolicy, ExportSettings, ExportersConfig, Signal, Target};
 use crate::logs;
 use crate::sync::lock;
 use crate::{LogRecord, Registry, Resource, SpanRecord};
@@ -297,6 +297,10 @@ fn warn_of_orphans(dir: &Path, routes: &[Arc<Route>]) {
     }
 }
 
+fn gathering<T>(batch: &BatchConfiguration) -> Gathering<T> {
+    Gathering::new(batch.max_export_batch_size.max(1), batch.scheduled_delay.min(LONGEST))
+}
+
 impl Shared {
     /// To be called within the runtime that is to run it.
     fn new(
@@ -309,13 +313,12 @@ impl Shared {
         let epoch = Instant::now();
         let routes = routes(settings, epoch)?;
         meters::register(&routes, &registry);
-        let (size, delay) = (settings.batch.max_export_batch_size.max(1), settings.batch.scheduled_delay.min(LONGEST));
         Ok(Self {
             resource,
             registry,
             routes,
-            spans: Gathering::new(size, delay),
-            logs: Gathering::new(size, delay),
+            spans: gathering(&settings.batch),
+            logs: gathering(&settings.logs_batch),
             arrived: Notify::new(),
             metrics_interval: settings.metrics_interval.clamp(LONGEST_NAP, LONGEST),
             metrics: Mutex::new(MetricsState::new(settings.temporality, unix_nanos_now())),

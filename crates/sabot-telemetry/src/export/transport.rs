@@ -61,16 +61,17 @@ pub(crate) trait Transport: Debug + Send + Sync {
 /// The way to a target. To be called, and used, within a runtime.
 pub(crate) fn connect(target: &Target) -> Result<Box<dyn Transport>, ConfigError> {
     let headers = endpoint::headers(&target.headers)?;
+    let tls = target.tls.read(&format!("exporters.targets.{}.tls", target.name))?;
     Ok(match &target.kind {
         TargetKind::Otlp { endpoint, protocol } => {
             let uri = endpoint::otlp(endpoint, *protocol)?;
             match protocol {
-                crate::config::OtlpProtocol::Grpc => Box::new(grpc::Grpc::new(uri, headers, target)?),
-                protocol => Box::new(http::Otlp::new(&uri, headers, *protocol, target)?),
+                crate::config::OtlpProtocol::Grpc => Box::new(grpc::Grpc::new(uri, headers, target, tls)?),
+                protocol => Box::new(http::Otlp::new(&uri, headers, *protocol, target, tls)?),
             }
         }
         TargetKind::Zipkin { endpoint } => {
-            Box::new(zipkin::Zipkin::new(endpoint::zipkin(endpoint)?, headers, target.compression))
+            Box::new(zipkin::Zipkin::new(endpoint::zipkin(endpoint)?, headers, target.compression, tls))
         }
         TargetKind::Console => Box::new(lines::Lines::console()),
         TargetKind::File { path } => Box::new(lines::Lines::file(path.clone())),

@@ -11,3 +11,4 @@ mod metrics;
 mod provider;
 mod receiver;
 mod spans;
+mod tls;

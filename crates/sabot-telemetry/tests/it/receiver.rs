@@ -1,7 +1,10 @@
 //! Receivers of OTLP over HTTP, OTLP over gRPC and Zipkin's JSON, each on a port and in a thread of its own.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -18,6 +21,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{Tra
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Status};
 
 /// What an HTTP receiver got.
@@ -63,8 +68,87 @@ fn serve(serving: impl Future<Output = ()> + Send + 'static) {
     thread.spawn(move || runtime.block_on(serving)).expect("a thread");
 }
 
+/// Connections to a receiver, encrypted or not.
+struct Connections {
+    listener: tokio::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Connections {
+    fn new(listener: std::net::TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Self { listener: tokio::net::TcpListener::from_std(listener).expect("a listener"), tls }
+    }
+
+    /// The next one that is good.
+    async fn next(&mut self) -> Connection {
+        loop {
+            let (stream, _) = self.listener.accept().await.expect("a connection");
+            match &self.tls {
+                None => return Connection(Box::new(stream)),
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        return Connection(Box::new(stream));
+                    }
+                }
+            }
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+struct Connection(Box<dyn Stream>);
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, to)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl tonic::transport::server::Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl axum::serve::Listener for Connections {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        (self.next().await, self.local_addr().expect("an address"))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
 /// Answers every request with what `answer` says, by its number.
 pub(crate) fn http(answer: impl Fn(usize) -> Response + Clone + Send + Sync + 'static) -> Listening<Post> {
+    http_behind(answer, None)
+}
+
+/// The same, encrypted.
+pub(crate) fn http_behind(
+    answer: impl Fn(usize) -> Response + Clone + Send + Sync + 'static,
+    tls: Option<TlsAcceptor>,
+) -> Listening<Post> {
     let (listener, address) = listen();
     let (sender, received) = channel::<Post>();
     let number = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -75,10 +159,7 @@ pub(crate) fn http(answer: impl Fn(usize) -> Response + Clone + Send + Sync + 's
         std::future::ready(response)
     };
     let app = axum::Router::new().fallback(take).with_state(sender);
-    serve(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-        axum::serve(listener, app).await.expect("it serves");
-    });
+    serve(async move { axum::serve(Connections::new(listener, tls), app).await.expect("it serves") });
     Listening { address, received }
 }
 
@@ -142,13 +223,20 @@ impl LogsService for Services {
 
 /// Takes everything, but for so many spans of each request.
 pub(crate) fn grpc(rejected_spans: i64) -> Listening<Call> {
+    grpc_behind(rejected_spans, None)
+}
+
+/// The same, encrypted.
+pub(crate) fn grpc_behind(rejected_spans: i64, tls: Option<TlsAcceptor>) -> Listening<Call> {
     let (listener, address) = listen();
     let (sender, received) = channel();
     let services = Services { sender, rejected_spans };
     let gzip = tonic::codec::CompressionEncoding::Gzip;
     serve(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-        let incoming = tonic::transport::server::TcpIncoming::from(listener);
+        let connections = Connections::new(listener, tls);
+        let incoming = futures::stream::unfold(connections, async |mut connections| {
+            Some((io::Result::Ok(connections.next().await), connections))
+        });
         let server = tonic::transport::Server::builder()
             .add_service(TraceServiceServer::new(services.clone()).accept_compressed(gzip))
             .add_service(MetricsServiceServer::new(services.clone()).accept_compressed(gzip))

@@ -8,13 +8,13 @@ use http::{HeaderName, HeaderValue, Uri};
 use tonic::client::Grpc as Client;
 use tonic::codec::{BufferSettings, Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
 use super::answer::{grpc_error, partial_success};
 use super::http::AGENT;
 use super::{Accepted, SendError, Sending, Transport};
-use crate::config::{Compression, ConfigError, Signal, Target};
+use crate::config::{Certificates, Compression, ConfigError, Signal, Target};
 use crate::export::batch::Batch;
 
 /// How long a connection may be silent before it is asked for a sign of life, and then until it gives one.
@@ -29,7 +29,12 @@ pub(super) struct Grpc {
 
 impl Grpc {
     /// Connects with the first batch, and again whenever that is needed.
-    pub(super) fn new(uri: Uri, headers: Vec<(HeaderName, HeaderValue)>, target: &Target) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        uri: Uri,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        target: &Target,
+        tls: Certificates,
+    ) -> Result<Self, ConfigError> {
         let wrong =
             |error: &dyn std::error::Error| ConfigError::endpoint("otlp", &uri.to_string(), super::http::chain(error));
         // A connection that swallows everything is found out by pings, and replaced.
@@ -39,8 +44,15 @@ impl Grpc {
             .keep_alive_timeout(KEEP_ALIVE);
         endpoint = endpoint.user_agent(AGENT).map_err(|error| wrong(&error))?;
         if uri.scheme_str() == Some("https") {
-            let tls = ClientTlsConfig::new().with_webpki_roots();
-            endpoint = endpoint.tls_config(tls).map_err(|error| wrong(&error))?;
+            let mut config = ClientTlsConfig::new();
+            config = match tls.ca {
+                Some(authorities) => config.ca_certificate(Certificate::from_pem(authorities)),
+                None => config.with_webpki_roots(),
+            };
+            if let Some((certificate, key)) = tls.identity {
+                config = config.identity(Identity::from_pem(certificate, key));
+            }
+            endpoint = endpoint.tls_config(config).map_err(|error| wrong(&error))?;
         }
         let mut client = Client::new(endpoint.connect_lazy());
         if target.compression == Compression::Gzip {

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use super::answer::{http_error, partial_success, partial_success_json};
 use super::{Accepted, SendError, Sending, Transport};
 use crate::clock::unix_nanos_now;
-use crate::config::{Compression, ConfigError, OtlpProtocol, Signal, Target};
+use crate::config::{Certificates, Compression, ConfigError, OtlpProtocol, Signal, Target};
 use crate::export::batch::Batch;
 use crate::export::otlp;
 
@@ -40,8 +40,8 @@ pub(super) struct Answer {
 }
 
 impl Poster {
-    pub(super) fn new(headers: Vec<(HeaderName, HeaderValue)>, compression: Compression) -> Self {
-        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    pub(super) fn new(headers: Vec<(HeaderName, HeaderValue)>, compression: Compression, tls: Certificates) -> Self {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls.client).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let mut all = HeaderMap::new();
         all.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -133,10 +133,11 @@ impl Otlp {
         headers: Vec<(HeaderName, HeaderValue)>,
         protocol: OtlpProtocol,
         target: &Target,
+        tls: Certificates,
     ) -> Result<Self, ConfigError> {
         let of = |signal: &str| if target.exact_path { Ok(uri.clone()) } else { path(uri, signal) };
         let (traces, metrics, logs) = (of("traces")?, of("metrics")?, of("logs")?);
-        let poster = Poster::new(headers, target.compression);
+        let poster = Poster::new(headers, target.compression, tls);
         Ok(Self { poster, traces, metrics, logs, json: protocol == OtlpProtocol::HttpJson })
     }
 

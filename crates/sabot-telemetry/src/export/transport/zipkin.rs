@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::http::Poster;
 use super::{Accepted, SendError, Sending, Transport};
-use crate::config::Compression;
+use crate::config::{Certificates, Compression};
 use crate::export::batch::Batch;
 use crate::export::otlp;
 
@@ -26,8 +26,13 @@ pub(super) struct Zipkin {
 }
 
 impl Zipkin {
-    pub(super) fn new(uri: Uri, headers: Vec<(HeaderName, HeaderValue)>, compression: Compression) -> Self {
-        Self { poster: Poster::new(headers, compression), uri }
+    pub(super) fn new(
+        uri: Uri,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        compression: Compression,
+        tls: Certificates,
+    ) -> Self {
+        Self { poster: Poster::new(headers, compression, tls), uri }
     }
 
     async fn post(&self, batch: &Batch) -> Result<Accepted, SendError> {
