@@ -83,7 +83,7 @@ impl Received {
                 return Ok(found);
             }
             if Instant::now() >= until {
-                return Err(format!("{} of {count} {what} have arrived in the file", found.len()).into());
+                return Err(format!("{} of {count} {what} have arrived in the file; does the environment switch telemetry or sampling off?", found.len()).into());
             }
             sleep(LOOK).await;
         }

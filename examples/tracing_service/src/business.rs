@@ -137,7 +137,10 @@ pub(crate) async fn premium_operation(State(service): State<Service>, body: Byte
             Ok(Json(receipt(&order, user, &latency)))
         }
         Err(problem) => {
-            span.record_error(&problem, problem.code());
+            // What a caller gets wrong is no failure of ours.
+            if problem.status().is_server_error() {
+                span.record_error(&problem, problem.code());
+            }
             Err(problem)
         }
     }

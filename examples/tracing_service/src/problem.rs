@@ -40,7 +40,8 @@ impl Problem {
         }
     }
 
-    const fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::UserId(_) | Self::Body { .. } => StatusCode::BAD_REQUEST,
             Self::NoUser(_) => StatusCode::NOT_FOUND,

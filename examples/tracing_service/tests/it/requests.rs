@@ -76,7 +76,7 @@ async fn what_a_caller_does_wrong_is_told_and_is_no_failure_of_the_service() {
     }
     service.end();
     let spans = receiver.spans();
-    assert!(spans.iter().filter(|span| span.name.contains('/')).all(|span| !span.has_failed), "{spans:?}");
+    assert!(spans.len() > 5 && spans.iter().all(|span| !span.has_failed), "{spans:?}");
     let paths: Vec<_> =
         spans.iter().map(|span| span.get("url.path")).filter(|path| path.contains("[redacted]")).collect();
     assert_eq!(paths, ["/api/users/[redacted]"]);

@@ -86,14 +86,19 @@ async fn a_store_that_is_away_ends_the_request_and_not_the_service() {
             assert_eq!((status, &problem["code"]), (503, &json!(code)), "{problem}");
             assert!(problem["error"].as_str().is_some_and(|error| error.contains("try again")), "{problem}");
         }
+        let order = r#"{"user_id": "1", "customer_tier": "gold", "amount": 1}"#;
+        let (status, problem) = Running::answer(service.post("/business/premium-operation", order)).await;
+        assert_eq!((status, &problem["code"]), (503, &json!(code)));
         let (status, health) = Running::answer(service.get("/health")).await;
         assert_eq!((status, &health["status"]), (200, &json!("degraded")));
         let ended = service.end();
         assert!(ended.success && ended.stderr.contains(code), "{}", ended.stderr);
         for name in ["GET /api/users/{id}", "find_user"] {
             let spans = receiver.named(name);
-            assert!(spans.len() == 2 && spans.iter().all(|span| span.has_failed), "{spans:?}");
+            assert!(spans.len() >= 2 && spans.iter().all(|span| span.has_failed), "{spans:?}");
         }
+        let operation = &receiver.named("premium_operation")[0];
+        assert_eq!((operation.has_failed, operation.get("error.type")), (true, code));
         for told in [receiver.text(), ended.stderr, ended.stdout] {
             assert!(!told.contains("s3cret"), "{told}");
         }
