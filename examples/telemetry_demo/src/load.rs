@@ -37,10 +37,10 @@ pub(crate) async fn serve(metrics_address: SocketAddr, mut out: impl Write) -> R
             "nothing is sent; OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 gives it somewhere to go"
         )?,
     }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     writeln!(out, "ten orders a second until Ctrl-C")?;
 
     let shop = Shop::new(&telemetry)?;
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} () = shop.run() => {} }
     let nothing_lost = telemetry.shutdown().await;
     let received = telemetry.span_queue().received();

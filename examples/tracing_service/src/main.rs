@@ -23,7 +23,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::Parser;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::args::Args;
 use self::service::Service;
@@ -73,17 +73,19 @@ async fn run(args: Args) -> Result<(), StartError> {
     let address = args.socket_address();
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })?;
     let address = listener.local_addr()?;
+    // Whoever reads the address may end the service at once.
+    let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     writeln!(io::stdout(), "tracing_service listens on http://{address} (Ctrl-C ends it)\n")?;
     writeln!(io::stdout(), "{}", service::what_to_try(&address.to_string()))?;
     service.prepare().await;
-    let served = serve(listener, service.router()).await;
+    let served = serve(listener, service.router(), ends).await;
     telemetry.end(io::stdout()).await?;
     Ok(served?)
 }
 
 /// Serves until it is to end, and then for as long as [`DRAIN`] says.
-async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+async fn serve(listener: TcpListener, router: Router, ends: [Signal; 2]) -> io::Result<()> {
+    let [mut interrupt, mut terminate] = ends;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let asked = async move {
         tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
