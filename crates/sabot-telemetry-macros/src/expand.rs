@@ -4,9 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Error, ItemFn, Result, ReturnType, Signature, Type, TypeParamBound};
+use syn::{Error, ItemFn, Result, ReturnType, Signature, Type};
 
 use crate::options::{self, Macro, Objective, Options};
+
+mod future;
 
 /// The attribute on the function, or what is wrong with either.
 pub(crate) fn attribute(which: Macro, options: TokenStream, function: TokenStream) -> TokenStream {
@@ -26,46 +28,34 @@ pub(crate) fn attribute(which: Macro, options: TokenStream, function: TokenStrea
 fn expand(which: Macro, options: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     let options = options::parse(which, options)?;
     let signature = &function.sig;
-    check(signature)?;
+    if let Some(constant) = &signature.constness {
+        return Err(Error::new(constant.span(), "a const fn cannot be traced; remove `const`"));
+    }
     let begin = begin(which, &options, signature);
     let fields = fields(&options);
-    let run = run(function);
+    let prepare = quote! {
+        let __operation = #begin;
+        #fields
+    };
+    let returned = if signature.asyncness.is_none() { future::returned(&signature.output) } else { None };
+    let body = if let Some(made) = returned {
+        future::traced(&function.block, &made, &prepare).ok_or_else(|| {
+            // What is traced would be how the future is made, not what it does.
+            let message = "the future itself would not be traced; write `async fn`, or make the body \
+                           nothing but `Box::pin(async move { … })`";
+            Error::new(signature.output.span(), message)
+        })?
+    } else {
+        let run = run(function);
+        quote!(#prepare #run)
+    };
     let (attributes, visibility) = (&function.attrs, &function.vis);
     Ok(quote! {
         #(#attributes)*
         #visibility #signature {
-            let __operation = #begin;
-            #fields
-            #run
+            #body
         }
     })
-}
-
-/// What would be traced wrongly is refused.
-fn check(signature: &Signature) -> Result<()> {
-    if let Some(constant) = &signature.constness {
-        return Err(Error::new(constant.span(), "a const fn cannot be traced; remove `const`"));
-    }
-    if signature.asyncness.is_none() && returns_future(&signature.output) {
-        let message = "this would trace how the future is made, not what it does; write `async fn`";
-        return Err(Error::new(signature.output.span(), message));
-    }
-    Ok(())
-}
-
-fn returns_future(output: &ReturnType) -> bool {
-    /// Looks for a bound by this name, however deep.
-    struct Search(bool);
-    impl VisitMut for Search {
-        fn visit_type_param_bound_mut(&mut self, bound: &mut TypeParamBound) {
-            if let TypeParamBound::Trait(bound) = bound {
-                self.0 |= bound.path.segments.last().is_some_and(|segment| segment.ident == "Future");
-            }
-        }
-    }
-    let mut search = Search(false);
-    search.visit_return_type_mut(&mut output.clone());
-    search.0
 }
 
 fn begin(which: Macro, options: &Options, signature: &Signature) -> TokenStream {
@@ -109,42 +99,56 @@ fn fields(options: &Options) -> TokenStream {
 /// The body, with the span current in it.
 fn run(function: &ItemFn) -> TokenStream {
     let body = &function.block;
-    let written = written_type(&function.sig.output);
-    let is_result = returns_result(&function.sig.output);
+    let written = match &function.sig.output {
+        ReturnType::Default => syn::parse_quote!(()),
+        ReturnType::Type(_, written) => (**written).clone(),
+    };
     if function.sig.asyncness.is_some() {
-        // Never runs; it tells the compiler what the block returns, which `?` in it needs to know.
-        let hint = quote! {
-            if false {
-                return ::sabot_telemetry::__private::never::<#written>();
-            }
-        };
-        let run = quote!(__operation.in_future(async move { #hint #body }).await);
-        if !is_result {
-            return run;
-        }
-        let mark = mark();
-        return quote! {
-            let __returned = #run;
-            #mark
-            __returned
-        };
+        return run_async(&quote!(async move), &quote!(#body), &written);
     }
-    if !is_result {
+    if !is_result(&written) {
         return quote! {
             let __entered = __operation.enter();
             #body
         };
     }
-    let mark = mark();
-    // A type with `impl` in it cannot be written on a closure, and is known from the body.
-    let typed = if has_placeholder(&function.sig.output) { TokenStream::new() } else { quote!(-> #written) };
+    let (mark, written) = (mark(), erased(written));
     quote! {
         let __returned = {
             let __entered = __operation.enter();
-            ::sabot_telemetry::__private::run(move || #typed #body)
+            ::sabot_telemetry::__private::run(move || -> #written #body)
         };
         #mark
         __returned
+    }
+}
+
+/// A body that returns `written` as a future, and what it comes to.
+fn run_async(keywords: &TokenStream, body: &TokenStream, written: &Type) -> TokenStream {
+    if matches!(written, Type::Never(_)) {
+        // `!` cannot be written in the hint, but what has no values can stand for it.
+        let hint = hint(&syn::parse_quote!(::core::convert::Infallible));
+        return quote!(match __operation.in_future(#keywords { #hint #body }).await {});
+    }
+    let hint = hint(&erased(written.clone()));
+    let run = quote!(__operation.in_future(#keywords { #hint #body }).await);
+    if !is_result(written) {
+        return run;
+    }
+    let mark = mark();
+    quote! {
+        let __returned = #run;
+        #mark
+        __returned
+    }
+}
+
+/// Never runs; it tells the compiler what a block returns, which `?` in it needs to know.
+fn hint(written: &Type) -> TokenStream {
+    quote! {
+        if false {
+            return ::sabot_telemetry::__private::never::<#written>();
+        }
     }
 }
 
@@ -157,49 +161,30 @@ fn mark() -> TokenStream {
     }
 }
 
-/// Whether what is returned is called `Result`, with or without a path.
-fn returns_result(output: &ReturnType) -> bool {
-    match output {
-        ReturnType::Type(_, written) => match &**written {
-            Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Result"),
-            _ => false,
-        },
-        ReturnType::Default => false,
+/// Whether a type is called `Result`, with or without a path.
+fn is_result(written: &Type) -> bool {
+    match written {
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Result"),
+        Type::Group(group) => is_result(&group.elem),
+        _ => false,
     }
 }
 
-/// The return type, with `_` where it says `impl`.
-fn written_type(output: &ReturnType) -> Type {
-    let mut written = match output {
-        ReturnType::Default => syn::parse_quote!(()),
-        ReturnType::Type(_, written) => (**written).clone(),
-    };
-    Erase::default().visit_type_mut(&mut written);
-    written
-}
-
-/// Whether the return type says `impl` anywhere.
-fn has_placeholder(output: &ReturnType) -> bool {
-    let mut erase = Erase::default();
-    erase.visit_return_type_mut(&mut output.clone());
-    erase.found
-}
-
-/// Puts `_` in the place of `impl …`.
-#[derive(Default)]
-struct Erase {
-    found: bool,
-}
-
-impl VisitMut for Erase {
-    fn visit_type_mut(&mut self, written: &mut Type) {
-        if matches!(written, Type::ImplTrait(_)) {
-            *written = syn::parse_quote!(_);
-            self.found = true;
-        } else {
-            visit_mut::visit_type_mut(self, written);
+/// A type with `_` where it says `impl`.
+fn erased(mut written: Type) -> Type {
+    /// Puts `_` in the place of `impl …`.
+    struct Erase;
+    impl VisitMut for Erase {
+        fn visit_type_mut(&mut self, written: &mut Type) {
+            if matches!(written, Type::ImplTrait(_)) {
+                *written = syn::parse_quote!(_);
+            } else {
+                visit_mut::visit_type_mut(self, written);
+            }
         }
     }
+    Erase.visit_type_mut(&mut written);
+    written
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! 1. `options` reads what is written in the attribute, and says what to write when that is wrong.
 //! 2. `expand` wraps the function's body: a span begins before it, is current while it runs or is polled, and ends after.
 //!
-//! Invariant: the function keeps its signature, and its body is not looked into.
+//! Invariant: the function keeps its signature, and its body is not looked into, but to see whether it is an async block.
 
 use proc_macro::TokenStream;
 
@@ -18,6 +18,9 @@ use options::Macro;
 /// `producer` or `consumer`), and `fields(a, b, total = a + b)`: parameters and expressions that become attributes, numbers
 /// and texts as they are and others as `Debug` writes them. Other parameters are not recorded, because they may hold
 /// anything. Fields are not computed unless the span is recorded.
+///
+/// Methods under `#[async_trait]` are traced as what they were written as, and so is any function that returns a future and
+/// whose body is nothing but an async block, boxed or not.
 ///
 /// A function whose return type is called `Result` marks its span as failed when it returns an `Err`: with type, message
 /// and causes if the error implements `Error`, with the message if it implements `Display`.

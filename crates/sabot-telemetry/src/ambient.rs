@@ -40,6 +40,9 @@ mod failure;
 mod installed;
 mod operation;
 
+#[cfg(any(feature = "redis", feature = "sqlx"))]
+pub(crate) use installed::follows_parents;
+
 pub use builder::SpanBuilder;
 pub use installed::install_tracer_provider;
 pub use operation::{Operation, SpanHandle, current_span, trace_operation};

@@ -16,7 +16,7 @@
 //! longer; no value that was sent to a database or a cache, or came back from it, and nothing of a request body, of its query or of a header that was not asked for is recorded.
 
 #[cfg(any(feature = "redis", feature = "sqlx"))]
-use crate::ambient::current_trace;
+use crate::ambient::{current_trace, follows_parents};
 
 mod headers;
 mod kafka;
@@ -52,7 +52,13 @@ pub use self::tonic::{GrpcBody, GrpcFuture, GrpcLayer, GrpcService};
 /// Whether a span that begins here may be recorded: asked before anything is read for it.
 #[cfg(any(feature = "redis", feature = "sqlx"))]
 fn may_be_recorded() -> bool {
-    current_trace().is_none_or(|parent| parent.is_sampled())
+    current_trace().is_none_or(|parent| parent.is_sampled()) || !follows_parents()
+}
+
+/// Why something that was asked for has no answer when its span ends.
+#[cfg(any(feature = "redis", feature = "sqlx"))]
+fn unanswered() -> &'static str {
+    if std::thread::panicking() { "panic" } else { "cancelled" }
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ pub fn begin_timed(
     threshold_seconds: f64,
     operation_type: Option<&'static str>,
 ) -> Timed {
-    let operation = begin(name, kind);
+    // Known before the decision, which may go by it.
+    let known = |key: &str| Some(operation_type.filter(|_| key == "operation.type")?.into());
+    let operation = SpanBuilder::below_with(&Context::current(), name, kind, known).start_operation();
     if let Some(operation_type) = operation_type {
         operation.set_attribute("operation.type", operation_type);
     }

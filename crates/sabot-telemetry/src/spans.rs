@@ -119,6 +119,13 @@ impl Spans {
         !matches!(self.mode, Mode::Disabled)
     }
 
+    /// Whether nothing is recorded below a parent that is not.
+    #[cfg(any(feature = "redis", feature = "sqlx"))]
+    pub(crate) fn follows_parents(&self) -> bool {
+        let Mode::Recording(recorder) = &self.mode else { return true };
+        recorder.judges.sampler.follows_parents()
+    }
+
     /// Decides the traces that wait for their local roots by what is known of them, for a shutdown or a flush. Spans
     /// that end later follow the verdict. Nothing waits unless [`OutcomeRules`](crate::OutcomeRules) are configured.
     pub fn decide_pending(&self) {

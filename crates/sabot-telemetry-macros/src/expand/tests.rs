@@ -54,10 +54,11 @@ fn functions_that_cannot_be_traced_say_why() {
         (
             quote!(
                 fn work() -> impl Future<Output = ()> {
+                    let ready = 1;
                     async {}
                 }
             ),
-            "this would trace how the future is made",
+            "the future itself would not be traced; write `async fn`, or",
         ),
         (
             quote!(
@@ -65,7 +66,15 @@ fn functions_that_cannot_be_traced_say_why() {
                     x
                 }
             ),
-            "this would trace how",
+            "the future itself would not",
+        ),
+        (
+            quote!(
+                fn work() -> BoxFuture<'static, ()> {
+                    x
+                }
+            ),
+            "the future itself would not",
         ),
         (
             quote!(

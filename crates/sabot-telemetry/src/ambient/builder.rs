@@ -46,8 +46,32 @@ impl SpanBuilder {
         Self::begin(context, name.into())
     }
 
-    fn begin(context: &Context, mut name: Text) -> Self {
-        let begun = with_installed(|tracer| tracer.begin(std::mem::take(&mut name), context));
+    fn begin(context: &Context, name: Text) -> Self {
+        Self::below_with(context, name, SpanKind::Internal, |_| None)
+    }
+
+    /// A span of a kind below this context, with attributes for sampling rules that judge them, such as the customer's
+    /// tier. `known` is asked for no attribute that no rule names, and what it tells is for judging only: set it on the
+    /// span as well.
+    ///
+    /// ```
+    /// use sabot_telemetry::{OtelContext, SpanBuilder, SpanKind};
+    ///
+    /// let tier = "gold";
+    /// let known = |key: &str| (key == "user.tier").then(|| tier.into());
+    /// let span = SpanBuilder::below_with(&OtelContext::current(), "checkout", SpanKind::Server, known)
+    ///     .with_attribute("user.tier", tier)
+    ///     .start();
+    /// # drop(span);
+    /// ```
+    pub fn below_with(
+        context: &Context,
+        name: impl Into<Text>,
+        kind: SpanKind,
+        known: impl Fn(&str) -> Option<AttributeValue>,
+    ) -> Self {
+        let mut name = name.into();
+        let begun = with_installed(|tracer| tracer.begin(std::mem::take(&mut name), context, kind, &known));
         Self { begun: begun.unwrap_or_else(|| Begun::passing_on(context)), start: None }
     }
 
@@ -56,11 +80,15 @@ impl SpanBuilder {
         self.begun.draft.is_recording()
     }
 
+    /// Whether anybody hears of the span's end: it is recorded, or measured.
+    #[cfg(any(feature = "redis", feature = "sqlx"))]
+    pub(crate) const fn is_tracked(&self) -> bool {
+        self.begun.draft.is_tracked()
+    }
+
     /// The span's kind, ours or OpenTelemetry's; internal unless said otherwise.
     pub fn with_kind(mut self, kind: impl Into<SpanKind>) -> Self {
-        if let Some(record) = self.begun.draft.record_mut() {
-            record.kind = kind.into();
-        }
+        self.begun.draft = self.begun.draft.kind(kind.into());
         self
     }
 

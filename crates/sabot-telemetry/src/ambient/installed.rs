@@ -49,6 +49,12 @@ pub(super) fn with_installed<T>(mut ask: impl FnMut(&OtelTracer) -> T) -> Option
     answer.ok().flatten().unwrap_or_else(|| lock(&INSTALLED).as_ref().map(&mut ask))
 }
 
+/// Whether nothing is recorded below a parent that is not: also so without a provider.
+#[cfg(any(feature = "redis", feature = "sqlx"))]
+pub(crate) fn follows_parents() -> bool {
+    with_installed(OtelTracer::follows_parents).unwrap_or(true)
+}
+
 #[inline]
 fn refresh(known: &RefCell<(u64, Option<OtelTracer>)>) {
     let installations = INSTALLATIONS.load(Ordering::Acquire);

@@ -82,25 +82,25 @@ impl SpanHandle {
 
     /// Marks it as failed, as [`record_exception`](super::record_exception) does.
     pub fn record_exception<E: Error + ?Sized>(&self, error: &E) {
-        if self.is_recording() {
-            self.fail(Failure::of(error));
-        }
+        self.fail_with(|| Failure::of(error));
     }
 
     /// Says how it went: [`Ok`](Status::Ok) is final, and [`Unset`](Status::Unset) takes nothing back.
     pub fn set_status(&self, status: Status) {
-        if let Some(span) = self.recorded() {
-            span.set_status(status);
-        }
+        // Also if it is not recorded: it may be measured.
+        self.context.span().set_status(status);
     }
 
-    pub(crate) fn fail(&self, failure: Failure) {
-        if let Some(span) = self.recorded() {
-            let Failure { event, error_type, status } = failure;
-            span.add_event("exception", event);
-            span.set_attribute(error_type);
-            span.set_status(status);
+    /// Marks it as failed; what is said of it is built only if it is recorded.
+    pub(crate) fn fail_with(&self, failure: impl FnOnce() -> Failure) {
+        let span = self.context.span();
+        if !self.is_recording() {
+            return span.set_status(Status::error(""));
         }
+        let Failure { event, error_type, status } = failure();
+        span.add_event("exception", event);
+        span.set_attribute(error_type);
+        span.set_status(status);
     }
 
     /// Without the lock of the span if it is not recorded anyway.
@@ -127,16 +127,18 @@ impl SpanHandle {
 #[must_use = "an operation ends when it is dropped"]
 pub struct Operation {
     span: SpanHandle,
+    /// Whether anybody hears of its end: it is recorded, or measured.
+    is_tracked: bool,
 }
 
 impl Operation {
     /// `span` as the current one of what is otherwise `context`.
     pub(crate) fn of(span: OtelSpan, context: &Context) -> Self {
-        let context = match span.into_identity() {
-            Ok(span) => context.with_span(span),
-            Err(identity) => context.with_remote_span_context(identity),
+        let (context, is_tracked) = match span.into_identity() {
+            Ok(span) => (context.with_span(span), true),
+            Err(identity) => (context.with_remote_span_context(identity), false),
         };
-        Self { span: SpanHandle { context } }
+        Self { span: SpanHandle { context }, is_tracked }
     }
 
     /// The context in which its span is current: to hand on, or to attach.
@@ -147,8 +149,16 @@ impl Operation {
     /// Ends its span before it is dropped; ended once, it stays as it is.
     #[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic"))]
     pub(crate) fn finish(&self) {
-        if let Some(span) = self.span.recorded() {
-            span.end();
+        if self.is_tracked {
+            self.context().span().end();
+        }
+    }
+
+    /// Gives its span another name, now that more is known.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn rename(&self, name: &'static str) {
+        if self.is_tracked {
+            self.context().span().update_name(name);
         }
     }
 
@@ -174,7 +184,8 @@ impl Deref for Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Some(span) = self.span.recorded() {
+        if self.is_tracked {
+            let span = self.context().span();
             if std::thread::panicking() {
                 span.set_status(Status::error("panicked"));
             }

@@ -10,14 +10,14 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::exchange::{Exchange, Failure};
-use super::http::{HttpMetrics, Measured, OTHER, content_length, failed};
+use super::http::{HttpMetrics, Measured, OTHER, content_length, failed, has_body};
 use crate::names::metric_attributes::{REQUEST_ID, TENANT_ID, USER_TIER};
 use crate::{CorrelationId, Registry, Text};
 
@@ -94,7 +94,8 @@ impl HttpServerLayer {
         self.with(|config| config.attributes.push((header, attribute.into())))
     }
 
-    /// Puts `x-tenant-id`, `x-customer-tier` and `x-request-id` on the span as `tenant.id`, `user.tier` and `request.id`.
+    /// Puts `x-tenant-id`, `x-customer-tier` and `x-request-id` on the span as `tenant.id`, `user.tier` and `request.id`,
+    /// which [`Sampling`](crate::Sampling) can go by.
     #[must_use]
     pub fn with_business_headers(self) -> Self {
         self.with_header_attribute(HeaderName::from_static("x-tenant-id"), TENANT_ID)
@@ -152,8 +153,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut exchange, correlation_id) = self.config.begin(&request);
+        let method = request.method().clone();
         let inner = exchange.run(|| self.inner.call(request));
-        HttpServerFuture { inner, exchange, correlation_id, config: Arc::clone(&self.config) }
+        HttpServerFuture { inner, exchange, correlation_id, method, config: Arc::clone(&self.config) }
     }
 }
 
@@ -166,6 +168,7 @@ pin_project! {
         inner: F,
         exchange: Exchange<Measured>,
         correlation_id: CorrelationId,
+        method: Method,
         config: Arc<Config>,
     }
 }
@@ -185,7 +188,7 @@ where
         }
         match &mut result {
             Ok(response) => {
-                end(this.exchange, response);
+                end(this.exchange, this.method, response);
                 if let Ok(id) = HeaderValue::from_str(this.correlation_id.as_str()) {
                     response.headers_mut().entry(CORRELATION_ID).or_insert(id);
                 }
@@ -197,11 +200,12 @@ where
 }
 
 /// Says what was answered. What the client did wrong is no failure of the server.
-fn end<R: Body>(exchange: &mut Exchange<Measured>, response: &Response<R>) {
+fn end<R: Body>(exchange: &mut Exchange<Measured>, method: &Method, response: &Response<R>) {
     let status = response.status();
     exchange.note("http.response.status_code", u32::from(status.as_u16()).into());
     let size = || content_length(response.headers()).or_else(|| response.body().size_hint().exact());
     if exchange.span().is_recording()
+        && has_body(method, status)
         && let Some(size) = size()
     {
         exchange.span().set_attribute("http.response.body.size", size);

@@ -7,11 +7,14 @@ use std::time::Duration;
 use opentelemetry::trace::Status;
 
 use crate::ambient::Operation;
-#[cfg(any(feature = "axum", feature = "reqwest"))]
 use crate::ambient::SpanHandle;
 use crate::clock::monotonic_nanos;
 use crate::record::AttributeValue;
 use crate::text::Text;
+
+/// Bounds of the durations of requests and calls, as the semantic conventions advise.
+pub(super) const DURATION_BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What went wrong.
 #[derive(Debug)]
@@ -37,13 +40,6 @@ pub(super) trait Measure {
     fn finish(&mut self, elapsed: Duration);
 }
 
-/// For what is not measured.
-impl Measure for () {
-    fn note(&mut self, _key: &'static str, _value: AttributeValue) {}
-
-    fn finish(&mut self, _elapsed: Duration) {}
-}
-
 /// An exchange that goes on; dropped before its end, it has failed.
 #[derive(Debug)]
 pub(super) struct Exchange<M: Measure> {
@@ -58,9 +54,14 @@ impl<M: Measure> Exchange<M> {
         Self { operation, started_nanos: monotonic_nanos(), measure: Some(measure) }
     }
 
-    #[cfg(any(feature = "axum", feature = "reqwest"))]
     pub(super) fn span(&self) -> &SpanHandle {
         &self.operation
+    }
+
+    /// Gives its span another name.
+    #[cfg(feature = "tonic")]
+    pub(super) fn rename(&self, name: &'static str) {
+        self.operation.rename(name);
     }
 
     /// How long it has gone on.
@@ -91,10 +92,8 @@ impl<M: Measure> Exchange<M> {
         let Some(mut measure) = self.measure.take() else { return };
         if let Some(Failure { error_type, message }) = failure {
             measure.note("error.type", error_type.clone().into());
-            if self.operation.is_recording() {
-                self.operation.set_attribute("error.type", error_type);
-                self.operation.set_status(Status::error(message));
-            }
+            self.operation.set_attribute("error.type", error_type);
+            self.operation.set_status(Status::error(message));
         }
         let attached = self.operation.enter();
         measure.finish(self.elapsed());

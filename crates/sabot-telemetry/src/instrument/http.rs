@@ -6,13 +6,10 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, StatusCode, Version};
 
-use super::exchange::{Failure, Measure};
+use super::exchange::{DURATION_BUCKETS, Failure, Measure};
 use crate::metrics::{Base, Instrument, InstrumentDesc, InstrumentKind};
 use crate::record::{Attribute, AttributeValue};
 use crate::{Registry, Text};
-
-/// Bounds of the durations of requests, as the semantic conventions advise.
-const DURATION_BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What a method that nobody knows is called.
 pub(super) const OTHER: &str = "_OTHER";
@@ -29,6 +26,7 @@ pub(super) fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
+        _ if method.as_str() == "QUERY" => "QUERY",
         _ => OTHER,
     }
 }
@@ -49,9 +47,14 @@ pub(super) fn version_name(version: Version) -> &'static str {
     }
 }
 
-/// A status as the failure that it is.
+/// A status as the failure that it is: the number says it all.
 pub(super) fn failed(status: StatusCode) -> Failure {
-    Failure::new(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default())
+    Failure::new(status.as_str().to_owned(), "")
+}
+
+/// Whether an answer has the body its headers tell of.
+pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD && status != StatusCode::NOT_MODIFIED
 }
 
 /// The size of a body, if the headers tell.

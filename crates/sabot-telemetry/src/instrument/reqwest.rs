@@ -1,16 +1,20 @@
 //! Requests that go out over HTTP with reqwest.
 //!
-//! Invariant: an address is recorded without its query, its fragment and its credentials.
+//! Invariant: an address is recorded without its query, its fragment and its credentials. A request is one span with the
+//! address that was asked for, however often it is redirected or sent again by the client.
 
 use std::error::Error;
 use std::sync::Arc;
 
+use http::Method;
 use opentelemetry::Context;
 use reqwest::{Body, Client, Request, Response, Result, Url};
 
 use super::exchange::{Exchange, Failure};
 use super::headers::HeaderInjector;
-use super::http::{HttpMetrics, Measured, OTHER, bare_name, content_length, failed, method_name, version_name};
+use super::http::{
+    HttpMetrics, Measured, OTHER, bare_name, content_length, failed, has_body, method_name, version_name,
+};
 use crate::ambient::{Operation, SpanBuilder};
 use crate::propagation::inject_into_headers;
 use crate::record::{Attribute, AttributeValue, SpanKind};
@@ -33,12 +37,20 @@ pub struct TracedClient {
     client: Client,
     dependency: Text,
     metrics: Option<Arc<HttpMetrics>>,
+    sends_context: bool,
 }
 
 impl TracedClient {
-    /// `dependency` is what the other side is called: `peer.service` of the spans.
+    /// `dependency` is what the other side is called: `service.peer.name` of the spans.
     pub fn new(client: Client, dependency: impl Into<Text>) -> Self {
-        Self { client, dependency: shared(dependency.into()), metrics: None }
+        Self { client, dependency: shared(dependency.into()), metrics: None, sends_context: true }
+    }
+
+    /// Sends nothing of the context along, neither trace nor baggage nor correlation id: for services of others.
+    #[must_use]
+    pub const fn without_propagation(mut self) -> Self {
+        self.sends_context = false;
+        self
     }
 
     /// Records `http.client.request.duration` into `registry`, sampled or not.
@@ -55,8 +67,12 @@ impl TracedClient {
 
     /// Sends a request in a span below the current one, with its trace, the baggage and the correlation id in its headers.
     /// The span ends with the head of the answer.
-    pub async fn execute(&self, request: Request) -> Result<Response> {
-        execute(&self.client, request, self.dependency.clone(), self.metrics.as_ref()).await
+    pub async fn execute(&self, mut request: Request) -> Result<Response> {
+        let mut exchange = begin(&request, self.dependency.clone(), self.metrics.as_ref());
+        if self.sends_context {
+            inject(&mut exchange, &mut request);
+        }
+        execute(&self.client, request, exchange).await
     }
 }
 
@@ -69,21 +85,25 @@ impl TracedClient {
 /// sabot_telemetry::traced_request(&client, request, "stock").await?.text().await
 /// # }
 /// ```
-pub async fn traced_request(client: &Client, request: Request, dependency: impl Into<Text> + Send) -> Result<Response> {
-    execute(client, request, dependency.into(), None).await
-}
-
-async fn execute(
+pub async fn traced_request(
     client: &Client,
     mut request: Request,
-    dependency: Text,
-    metrics: Option<&Arc<HttpMetrics>>,
+    dependency: impl Into<Text> + Send,
 ) -> Result<Response> {
-    let mut exchange = begin(&request, dependency, metrics);
+    let mut exchange = begin(&request, dependency.into(), None);
+    inject(&mut exchange, &mut request);
+    execute(client, request, exchange).await
+}
+
+fn inject(exchange: &mut Exchange<Measured>, request: &mut Request) {
     exchange.run(|| inject_into_headers(&mut HeaderInjector(request.headers_mut())));
+}
+
+async fn execute(client: &Client, request: Request, mut exchange: Exchange<Measured>) -> Result<Response> {
+    let method = request.method().clone();
     let result = client.execute(request).await;
     match &result {
-        Ok(response) => answered(&mut exchange, response),
+        Ok(response) => answered(&mut exchange, &method, response),
         Err(error) => exchange.end(Some(failure(error))),
     }
     result
@@ -97,7 +117,7 @@ fn begin(request: &Request, dependency: Text, metrics: Option<&Arc<HttpMetrics>>
         span = span
             .with_attribute("http.request.method", method)
             .with_attribute("url.full", without_secrets(url))
-            .with_attribute("peer.service", dependency)
+            .with_attribute("service.peer.name", dependency)
             .with_attributes(server(url))
             .with_attributes(size.map(|size| ("http.request.body.size", size)));
         if method == OTHER {
@@ -111,11 +131,13 @@ fn begin(request: &Request, dependency: Text, metrics: Option<&Arc<HttpMetrics>>
 }
 
 /// Says what was answered: to a client also its own mistakes are failures.
-fn answered(exchange: &mut Exchange<Measured>, response: &Response) {
+fn answered(exchange: &mut Exchange<Measured>, method: &Method, response: &Response) {
     let status = response.status();
     exchange.note("http.response.status_code", u32::from(status.as_u16()).into());
     exchange.note("network.protocol.version", version_name(response.version()).into());
-    if let Some(size) = content_length(response.headers()) {
+    if has_body(method, status)
+        && let Some(size) = content_length(response.headers())
+    {
         exchange.span().set_attribute("http.response.body.size", size);
     }
     exchange.end((status.is_client_error() || status.is_server_error()).then(|| failed(status)));

@@ -194,7 +194,12 @@ where
                 (Some(Ok(Either::Left(result))), Some(span)) => span.changed(E::Database::rows_affected(result)),
                 (Some(Ok(Either::Right(_))), Some(span)) => span.returned_row(),
                 (Some(Err(error)), Some(span)) => span.failed(error),
-                (None, span) => *span = None, // ends here, whenever the stream goes
+                (None, span) => {
+                    // Ends here, whenever the stream goes.
+                    if let Some(mut span) = span.take() {
+                        span.complete();
+                    }
+                }
                 (Some(_), None) => {}
             }
             Poll::Ready(step)
@@ -219,7 +224,7 @@ where
             let row = row.await;
             match &row {
                 Ok(Some(_)) => span.returned_row(),
-                Ok(None) => {}
+                Ok(None) => span.complete(),
                 Err(error) => span.failed(error),
             }
             row

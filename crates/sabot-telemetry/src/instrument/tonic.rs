@@ -4,10 +4,13 @@
 //! message, or nowhere because nobody waited for it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use http::header::HeaderValue;
-use http::{Request, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::uri::Authority;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
@@ -20,17 +23,26 @@ use super::span_name::span_name;
 use crate::ambient::{Operation, SpanBuilder};
 use crate::correlation::ensure_correlation_id;
 use crate::propagation::{extract_from_headers, inject_into_headers};
-use crate::record::SpanKind;
-use crate::{CorrelationId, Text};
+use crate::record::{Attribute, AttributeValue, SpanKind};
+use crate::{CorrelationId, Registry, Text};
 
 mod body;
+mod metrics;
 
 pub use body::GrpcBody;
 
+use metrics::{GrpcMetrics, Measured};
+
 /// Longest path that names a span, in bytes: anybody can send a longer one to a server.
 const MAX_PATH_BYTES: usize = 256;
+/// The value of `rpc.system.name`, and the name of a call of nobody knows what.
+const GRPC: &str = "grpc";
+/// What a method that nobody knows is called.
+const OTHER: &str = "_OTHER";
 
 /// Traces gRPC calls: spans named `package.Service/Method` with the call's status.
+///
+/// What a server has not implemented is called `grpc` there, so that whoever tries names makes none.
 ///
 /// ```no_run
 /// use sabot_telemetry::GrpcLayer;
@@ -43,33 +55,77 @@ const MAX_PATH_BYTES: usize = 256;
 /// # }
 /// ```
 ///
-/// A server takes it as `Server::builder().layer(GrpcLayer::server())`.
+/// A server takes it as a layer, inside of one for gRPC-Web: a request that is not plain gRPC is let through as if this
+/// was not there.
+///
+/// ```no_run
+/// use sabot_telemetry::GrpcLayer;
+/// use tonic::transport::Server;
+///
+/// # async fn serve(services: tonic::service::Routes) -> Result<(), Box<dyn std::error::Error>> {
+/// Server::builder().layer(GrpcLayer::server()).add_routes(services).serve("[::1]:50051".parse()?).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct GrpcLayer {
     side: Side,
+    metrics: Option<Arc<GrpcMetrics>>,
 }
 
 #[derive(Clone, Debug)]
 enum Side {
     Server,
-    /// With what the other side is called.
-    Client(Text),
+    Client(Peer),
+}
+
+/// Whom a client asks.
+#[derive(Clone, Debug)]
+struct Peer {
+    name: Text,
+    address: Option<Text>,
+    port: Option<u16>,
 }
 
 impl GrpcLayer {
     /// For calls that come in: spans below the caller's, with its baggage, and a correlation id that is sent back.
     pub const fn server() -> Self {
-        Self { side: Side::Server }
+        Self { side: Side::Server, metrics: None }
     }
 
     /// For calls that go out: spans below the current one, whose context goes along. `dependency` is what the other side
-    /// is called: `peer.service` of the spans.
+    /// is called: `service.peer.name` of the spans.
     pub fn client(dependency: impl Into<Text>) -> Self {
-        let dependency = match dependency.into() {
-            Text::Owned(text) => Text::Shared(text.into()), // copied for every call
-            other => other,
-        };
-        Self { side: Side::Client(dependency) }
+        let peer = Peer { name: shared(dependency.into()), address: None, port: None };
+        Self { side: Side::Client(peer), metrics: None }
+    }
+
+    /// Records `rpc.server.call.duration` or `rpc.client.call.duration` into `registry`, sampled or not.
+    #[must_use]
+    pub fn with_metrics(mut self, registry: &Registry) -> Self {
+        self.metrics = Some(Arc::new(match self.side {
+            Side::Server => GrpcMetrics::of_server(registry),
+            Side::Client(_) => GrpcMetrics::of_client(registry),
+        }));
+        self
+    }
+
+    /// Where the other side of a client is: `server.address` and `server.port`, which a channel keeps to itself.
+    #[must_use]
+    pub fn with_server(mut self, address: impl Into<Text>, port: Option<u16>) -> Self {
+        if let Side::Client(peer) = &mut self.side {
+            peer.address = Some(shared(address.into()));
+            peer.port = port;
+        }
+        self
+    }
+}
+
+/// A text that is copied for every call, as one that costs nothing to copy.
+fn shared(text: Text) -> Text {
+    match text {
+        Text::Owned(text) => Text::Shared(text.into()),
+        other => other,
     }
 }
 
@@ -77,7 +133,7 @@ impl<S> Layer<S> for GrpcLayer {
     type Service = GrpcService<S>;
 
     fn layer(&self, inner: S) -> GrpcService<S> {
-        GrpcService { inner, side: self.side.clone() }
+        GrpcService { inner, side: self.side.clone(), metrics: self.metrics.clone() }
     }
 }
 
@@ -86,11 +142,13 @@ impl<S> Layer<S> for GrpcLayer {
 pub struct GrpcService<S> {
     inner: S,
     side: Side,
+    metrics: Option<Arc<GrpcMetrics>>,
 }
 
 impl<S, B, R> Service<Request<B>> for GrpcService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
 {
     type Response = Response<GrpcBody<R>>;
     type Error = S::Error;
@@ -102,15 +160,15 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let (mut call, correlation_id) = match &self.side {
+            Side::Server if !is_grpc(&request) => {
+                return GrpcFuture { inner: self.inner.call(request), call: None, correlation_id: None };
+            }
             Side::Server => {
                 let context = extract_from_headers(&HeaderExtractor(request.headers()));
                 let (context, id) = ensure_correlation_id(context);
-                (Call::begin(&context, request.uri().path(), &self.side), Some(id))
+                (self.begin(&context, &request), Some(id))
             }
-            Side::Client(_) => {
-                let call = Context::map_current(|context| Call::begin(context, request.uri().path(), &self.side));
-                (call, None)
-            }
+            Side::Client(_) => (Context::map_current(|context| self.begin(context, &request)), None),
         };
         let inner = call.exchange.run(|| {
             if !call.is_server {
@@ -122,45 +180,92 @@ where
     }
 }
 
+/// Whether it is gRPC as this reads it.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+' | b';' | b' ', ..]))
+}
+
 /// A call that goes on.
 #[derive(Debug)]
 struct Call {
-    exchange: Exchange<()>,
+    exchange: Exchange<Measured>,
+    method: Text,
     is_server: bool,
 }
 
-impl Call {
-    fn begin(context: &Context, path: &str, side: &Side) -> Self {
-        let named = Some(path).filter(|path| path.len() <= MAX_PATH_BYTES).map(|path| span_name("", path).1);
-        let name = named.map_or(Text::Static("grpc"), Text::Shared);
+impl<S> GrpcService<S> {
+    fn begin<B>(&self, context: &Context, request: &Request<B>) -> Call {
+        let side = &self.side;
+        let path = request.uri().path();
+        let method = Some(path).filter(|path| path.len() <= MAX_PATH_BYTES).map(|path| span_name("", path).1);
+        let method = method.map_or(Text::Static(OTHER), Text::Shared);
+        let name = if method == OTHER { Text::Static(GRPC) } else { method.clone() };
         let is_server = matches!(side, Side::Server);
         let kind = if is_server { SpanKind::Server } else { SpanKind::Client };
-        let mut span = SpanBuilder::below(context, name).with_kind(kind);
+        let known = |key: &str| match key {
+            "rpc.system.name" => Some(GRPC.into()),
+            "rpc.method" => Some(method.clone().into()),
+            _ => None,
+        };
+        let mut span = SpanBuilder::below_with(context, name, kind, known);
         if span.is_recording() {
-            let path = path.get(..path.floor_char_boundary(MAX_PATH_BYTES)).unwrap_or_default();
-            let parts = path.strip_prefix('/').unwrap_or(path).rsplit_once('/');
+            let original = (method == OTHER).then(|| ("rpc.method_original", start_of(path)));
             span = span
-                .with_attribute("rpc.system", "grpc")
-                .with_attributes(parts.map(|(service, _)| ("rpc.service", service.to_owned())))
-                .with_attributes(parts.map(|(_, method)| ("rpc.method", method.to_owned())));
-            if let Side::Client(dependency) = side {
-                span = span.with_attribute("peer.service", dependency.clone());
+                .with_attribute("rpc.system.name", GRPC)
+                .with_attribute("rpc.method", method.clone())
+                .with_attributes(original)
+                .with_attributes(server(request, side));
+            if let Side::Client(peer) = side {
+                span = span.with_attribute("service.peer.name", peer.name.clone());
             }
         }
-        Self { exchange: Exchange::begin(Operation::of(span.start(), context), ()), is_server }
+        // A server's name is what its callers write.
+        let known = self.metrics.as_ref().filter(|_| !is_server).map(|_| server(request, side));
+        let measured = Measured::begin(self.metrics.as_ref(), &method, known.into_iter().flatten());
+        Call { exchange: Exchange::begin(Operation::of(span.start(), context), measured), method, is_server }
     }
+}
 
+impl Call {
     /// Ends with what the other side or the handler has said.
     fn end(&mut self, status: &Status) {
         let code = status.code();
-        self.exchange.note("rpc.grpc.status_code", i32::from(code).into());
+        if self.is_server && code == Code::Unimplemented {
+            self.forget_name();
+        }
+        self.exchange.note("rpc.response.status_code", code_name(code).into());
         let failed = is_failure(code, self.is_server);
         self.exchange.end(failed.then(|| Failure::new(code_name(code), status.message().to_owned())));
     }
 
+    /// Anybody can ask for anything: what nobody answers names no span.
+    #[cold]
+    fn forget_name(&mut self) {
+        if self.method != OTHER {
+            self.exchange.span().set_attribute("rpc.method_original", self.method.clone());
+            self.exchange.note("rpc.method", OTHER.into());
+            self.exchange.rename(GRPC);
+        }
+    }
+
+    /// Looks into the head of an answer.
+    fn answered<R: Body>(&mut self, response: &Response<R>) {
+        let http_status = response.status();
+        match Status::from_header_map(response.headers()) {
+            // Without messages the status is in the head.
+            Some(status) => self.end(&status),
+            None if http_status.is_client_error() || http_status.is_server_error() => {
+                self.end(&Status::new(code_of(http_status), ""));
+            }
+            None if response.body().is_end_stream() => self.fail("an answer without a status"),
+            None => {}
+        }
+    }
+
     /// Ends without a status.
     fn fail(&mut self, message: &'static str) {
-        self.exchange.end(Some(Failure::new("_OTHER", message)));
+        self.exchange.end(Some(Failure::new(OTHER, message)));
     }
 }
 
@@ -181,6 +286,7 @@ pin_project! {
 impl<F, R, E> Future for GrpcFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
 {
     type Output = Result<Response<GrpcBody<R>>, E>;
 
@@ -193,9 +299,8 @@ where
         let mut call = this.call.take();
         Poll::Ready(match result {
             Ok(mut response) => {
-                // Without messages the status is in the head.
-                if let (Some(call), Some(status)) = (&mut call, Status::from_header_map(response.headers())) {
-                    call.end(&status);
+                if let Some(call) = &mut call {
+                    call.answered(&response);
                 }
                 let id = this.correlation_id.take().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
                 if let Some(id) = id {
@@ -210,6 +315,40 @@ where
                 Err(error)
             }
         })
+    }
+}
+
+/// The start of a path or a name others have sent.
+fn start_of(path: &str) -> String {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.get(..path.floor_char_boundary(MAX_PATH_BYTES)).unwrap_or_default().to_owned()
+}
+
+/// Where the server is: as configured, or as the request has it.
+fn server<B>(request: &Request<B>, side: &Side) -> impl Iterator<Item = Attribute> {
+    let authority = request.uri().authority();
+    let (address, port) = if let Side::Client(Peer { address: Some(address), port, .. }) = side {
+        (Some(address.clone()), *port)
+    } else {
+        let host = authority.map(|authority| Text::Owned(start_of(authority.host())));
+        (host, authority.and_then(Authority::port_u16))
+    };
+    let address = address.map(|address| (Text::Static("server.address"), AttributeValue::from(address)));
+    address.into_iter().chain(port.map(|port| (Text::Static("server.port"), u32::from(port).into())))
+}
+
+/// What an answer without a status of gRPC's means, as gRPC has it.
+const fn code_of(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST => Code::Internal,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+        _ => Code::Unknown,
     }
 }
 

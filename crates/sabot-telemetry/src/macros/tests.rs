@@ -10,6 +10,8 @@ use crate::ambient::tests::{attribute, recorded, string};
 use crate::clock::advance;
 use crate::*;
 
+mod shapes;
+
 #[traced]
 fn plain() -> Option<TraceContext> {
     current_trace()

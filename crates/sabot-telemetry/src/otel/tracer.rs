@@ -88,7 +88,7 @@ impl Tracer for OtelTracer {
             Some(attribute.value.clone().into())
         };
         let kind = span_kind.map_or(SpanKind::Internal, Into::into);
-        let mut begun = self.begin_known(name.into(), parent, kind, known);
+        let mut begun = self.begin(name.into(), parent, kind, known);
         if let Some(unfinished) = begun.draft.unfinished_mut() {
             if let Some(attributes) = attributes {
                 unfinished.hand_over_all(attributes);
@@ -144,14 +144,16 @@ impl Begun {
 }
 
 impl OtelTracer {
-    /// Decides about a span below `parent` and notes what it has from there.
-    pub(crate) fn begin(&self, name: Text, parent: &Context) -> Begun {
-        self.begin_known(name, parent, SpanKind::Internal, |_| None)
+    /// Whether nothing is recorded below a parent that is not.
+    #[cfg(any(feature = "redis", feature = "sqlx"))]
+    pub(crate) fn follows_parents(&self) -> bool {
+        self.shared.spans.follows_parents()
     }
 
-    /// The same, with attributes for sampling rules that judge them.
+    /// Decides about a span below `parent`, with attributes for sampling rules that judge them, and notes what it has from
+    /// there.
     #[inline]
-    fn begin_known(
+    pub(crate) fn begin(
         &self,
         name: Text,
         parent: &Context,

@@ -43,6 +43,18 @@ impl ActiveSpan {
         Self { context, recording }
     }
 
+    /// Whether anybody hears of its end: it is recorded, or measured.
+    #[inline]
+    pub(crate) const fn is_tracked(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    pub(crate) fn set_name(&mut self, name: Text) {
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().name = name;
+        }
+    }
+
     #[inline]
     pub(super) fn set_kind(&mut self, kind: SpanKind) {
         if let Some(Recording { record, .. }) = &mut self.recording {

@@ -53,6 +53,12 @@ impl SpanDraft {
         self.span.is_recording()
     }
 
+    /// Whether anybody hears of its end: it is recorded, or measured.
+    #[cfg(any(feature = "redis", feature = "sqlx"))]
+    pub(crate) const fn is_tracked(&self) -> bool {
+        self.span.is_tracked()
+    }
+
     /// The span's kind; internal unless said otherwise.
     #[inline]
     pub fn kind(mut self, kind: SpanKind) -> Self {

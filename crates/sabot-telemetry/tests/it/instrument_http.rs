@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use axum::routing::{get, put};
 use futures::FutureExt;
 use sabot_telemetry::{
-    HttpServerLayer, Registry, SpanBuilder, SpanKind, SpanRecord, SpanStatus, TraceContext, TracedClient,
-    current_correlation_id, get_baggage, traced_request,
+    AlwaysKeep, HttpServerLayer, Registry, Sampling, SamplingStrategy, SpanBuilder, SpanKind, SpanRecord, SpanStatus,
+    TraceContext, TracedClient, current_correlation_id, get_baggage, traced_request,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -119,8 +119,8 @@ fn one_trace_goes_from_server_through_client_to_server() {
             "http.response.body.size": "22",
             "http.response.status_code": "200",
             "network.protocol.version": "1.1",
-            "peer.service": "stock",
             "server.address": "127.0.0.1",
+            "service.peer.name": "stock",
         }
     "#]]
     .assert_debug_eq(&told(&spans[2]));
@@ -310,4 +310,171 @@ fn a_panic_that_is_caught_ends_the_span_at_once() {
         drop(panicking);
         assert!(test.spans().is_empty(), "it ended once");
     });
+}
+
+/// Nothing but what rules keep.
+fn kept_only(customer_tiers: &[(&str, f64)], always_keep: AlwaysKeep) -> Sampling {
+    let tiers = customer_tiers.iter().map(|(tier, ratio)| ((*tier).to_owned(), *ratio));
+    let strategy = SamplingStrategy::AlwaysOff.parent_based();
+    Sampling { strategy, customer_tiers: tiers.collect(), always_keep, ..Sampling::default() }
+}
+
+#[test]
+fn sampling_goes_by_what_is_known_of_a_request() {
+    let keep = AlwaysKeep {
+        operations: vec!["GET /kept".to_owned()],
+        attributes: BTreeMap::from([
+            ("tenant.id".to_owned(), vec!["acme".to_owned()]),
+            ("url.path".to_owned(), vec!["/known/1".to_owned()]),
+        ]),
+    };
+    let test = Instrumented::with(|config| config.with_sampling(kept_only(&[("gold", 1.0), ("free", 0.0)], keep)));
+    let layer = HttpServerLayer::new().with_business_headers();
+    let app = Router::new().route("/kept", get(|| async {})).route("/{*any}", get(|| async {})).layer(layer);
+    let kept = |path: &str, header: &'static str, value: &'static str| {
+        let mut request = request(path);
+        request.headers_mut().insert(header, HeaderValue::from_static(value));
+        test.run(app.clone().call(request)).expect("an answer");
+        let spans = test.spans();
+        assert!(spans.iter().all(|span| span.kind == SpanKind::Server && span.trace_state.contains("th:0")));
+        spans.len()
+    };
+    assert_eq!(kept("/x", "x-customer-tier", "gold"), 1);
+    assert_eq!(kept("/x", "x-customer-tier", "free"), 0);
+    assert_eq!(kept("/x", "x-customer-tier", "silver"), 0);
+    assert_eq!(kept("/x", "x-tenant-id", "acme"), 1);
+    assert_eq!(kept("/kept", "x-tenant-id", "other"), 1);
+    assert_eq!(kept("/known/1", "x-tenant-id", "other"), 1);
+}
+
+#[test]
+fn what_is_not_sampled_is_measured_from_beginning_to_end() {
+    let strategy = SamplingStrategy::AlwaysOff.parent_based();
+    let sampling = Sampling { strategy, ..Sampling::default() };
+    let test = Instrumented::with(|config| config.with_sampling(sampling).with_red_metrics("shop_"));
+    let app = Router::new()
+        .route("/slow", get(std::future::pending::<()>))
+        .route("/broken", get(|| async { StatusCode::BAD_GATEWAY }))
+        .layer(HttpServerLayer::new());
+    test.run(async {
+        app.clone().call(request("/broken")).await.expect("an answer");
+        assert!(app.clone().call(request("/slow")).now_or_never().is_none());
+    });
+    let operation = SpanBuilder::new("import").with_kind(SpanKind::Consumer).start_operation();
+    let copy = operation.context().clone(); // as a task has it that outlives the operation
+    operation.record_exception(&std::fmt::Error);
+    drop(operation);
+    assert!(test.spans().is_empty());
+    let text = test.telemetry.registry().prometheus_text();
+    for line in [
+        r#"shop_calls_total{operation="GET /broken",kind="server",status="error"} 1"#,
+        r#"shop_calls_total{operation="GET /slow",kind="server",status="error"} 1"#,
+        r#"shop_calls_total{operation="import",kind="consumer",status="error"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+    drop(copy);
+    assert_eq!(test.telemetry.registry().prometheus_text(), text, "each is measured once");
+}
+
+#[test]
+fn a_body_that_is_not_sent_has_no_size_and_query_is_a_method() {
+    let test = Instrumented::install();
+    let registry = Registry::new();
+    test.run(async {
+        let app = Router::new()
+            .route("/file", get(|| async { "four" }))
+            .route("/same", get(|| async { (StatusCode::NOT_MODIFIED, [("content-length", "4")]) }))
+            .layer(HttpServerLayer::new().with_metrics(&registry));
+        let server = serve(app).await;
+        let client = reqwest::Client::new();
+        for (method, path) in
+            [("GET", "/file"), ("HEAD", "/file"), ("GET", "/same"), ("QUERY", "/file"), ("BREW", "/x")]
+        {
+            let method = method.parse().unwrap();
+            let request = client.request(method, format!("http://{server}{path}")).build().unwrap();
+            traced_request(&client, request, "files").await.unwrap();
+        }
+        for number in 0..100 {
+            let request = client.get(format!("http://{server}/scan/{number}")).build().unwrap();
+            client.execute(request).await.unwrap();
+        }
+    });
+    let told: Vec<_> = test
+        .spans()
+        .iter()
+        .filter(|span| !span.attributes.iter().any(|(_, value)| format!("{value:?}").contains("/scan")))
+        .map(|span| format!("{:?} {}: {}", span.kind, span.name, attribute(span, "http.response.body.size")))
+        .collect();
+    expect_test::expect![[r#"
+        [
+            "Server GET /file: 4",
+            "Client GET: 4",
+            "Server HEAD /file: ",
+            "Client HEAD: ",
+            "Server GET /same: ",
+            "Client GET: ",
+            "Server QUERY /file: 0",
+            "Client QUERY: 0",
+            "Server HTTP: 0",
+            "Client HTTP: 0",
+        ]
+    "#]]
+    .assert_debug_eq(&told);
+    let series = registry.prometheus_text();
+    let series = series.lines().filter(|line| line.starts_with("http_server_request_duration_seconds_count"));
+    assert_eq!(series.count(), 6, "one for all that was not found with a method");
+}
+
+#[test]
+fn what_a_status_says_is_not_said_again() {
+    let test = Instrumented::install();
+    let layer = HttpServerLayer::new();
+    let mut service = layer.layer(Router::new().fallback(|| async { StatusCode::SERVICE_UNAVAILABLE }));
+    test.run(service.call(request("/"))).expect("an answer");
+    let long = format!("/{}", "%C3%A9".repeat(2_000));
+    test.run(service.call(request(&long))).expect("an answer");
+    let spans = test.spans();
+    assert_eq!(spans[0].status, SpanStatus::Error("".into()));
+    assert_eq!(attribute(&spans[0], "error.type"), "503");
+    assert_eq!(attribute(&spans[1], "url.path").len(), 2_048);
+}
+
+#[test]
+fn others_are_told_nothing() {
+    let test = Instrumented::install();
+    let sent = |propagates: bool| {
+        test.run(async {
+            let echo = |headers: HeaderMap| async move {
+                let told = ["traceparent", "baggage", "x-correlation-id"];
+                told.iter().filter(|name| headers.contains_key(**name)).count().to_string()
+            };
+            let server = serve(Router::new().route("/", get(echo))).await;
+            let client = TracedClient::new(reqwest::Client::new(), "payments");
+            let client = if propagates { client } else { client.without_propagation() };
+            let request = client.client().get(format!("http://{server}/")).build().unwrap();
+            let (context, _) =
+                sabot_telemetry::ensure_correlation_id(sabot_telemetry::with_baggage([("user.id", "7")]));
+            let call = sabot_telemetry::FutureExt::with_context(client.execute(request), context);
+            call.await.unwrap().text().await.unwrap()
+        })
+    };
+    assert_eq!((sent(true).as_str(), sent(false).as_str()), ("3", "0"));
+    assert_eq!(test.spans().len(), 2);
+}
+
+#[test]
+fn a_redirect_is_part_of_the_request_that_was_made() {
+    let test = Instrumented::install();
+    test.run(async {
+        let away = || async { (StatusCode::FOUND, [("location", "/there?token=secret")]) };
+        let server = serve(Router::new().route("/here", get(away)).route("/there", get(|| async {}))).await;
+        let client = reqwest::Client::new();
+        let request = client.get(format!("http://ada:secret@{server}/here#secret")).build().unwrap();
+        assert_eq!(traced_request(&client, request, "files").await.unwrap().url().path(), "/there");
+    });
+    let spans = test.spans();
+    assert_eq!((spans.len(), attribute(&spans[0], "http.response.status_code").as_str()), (1, "200"));
+    assert!(attribute(&spans[0], "url.full").ends_with("/here"), "{spans:?}");
+    assert!(!format!("{spans:?}").contains("secret"), "{spans:?}");
 }

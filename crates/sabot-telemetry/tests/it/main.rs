@@ -3,6 +3,8 @@
 
 mod ambient;
 mod export;
+#[cfg(all(feature = "redis", feature = "sqlx"))]
+mod instrument_data;
 #[cfg(feature = "tonic")]
 mod instrument_grpc;
 #[cfg(all(feature = "axum", feature = "reqwest"))]

@@ -9,10 +9,14 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(any(feature = "tonic", all(feature = "axum", feature = "reqwest")))]
+#[cfg(any(
+    feature = "tonic",
+    all(feature = "axum", feature = "reqwest"),
+    all(feature = "redis", feature = "sqlx")
+))]
 pub(crate) use instrumented::{Instrumented, attribute};
 
-#[cfg(any(feature = "tonic", all(feature = "axum", feature = "reqwest")))]
+#[cfg(any(feature = "tonic", all(feature = "axum", feature = "reqwest"), all(feature = "redis", feature = "sqlx")))]
 mod instrumented {
     use std::sync::MutexGuard;
 
@@ -30,9 +34,13 @@ mod instrumented {
 
     impl Instrumented {
         pub(crate) fn install() -> Self {
+            Self::with(|config| config)
+        }
+
+        pub(crate) fn with(change: impl FnOnce(TelemetryConfig) -> TelemetryConfig) -> Self {
             let turn = super::turn();
             let config = TelemetryConfig::new("test").without_environment().without_globals();
-            let telemetry = init_telemetry(config).expect("telemetry");
+            let telemetry = init_telemetry(change(config)).expect("telemetry");
             install_tracer_provider(OtelTracerProvider::new(telemetry.spans()));
             install_propagator(W3cPropagator::new());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -100,6 +100,7 @@ fn zipkin(resource: &Resource, scope: Option<&InstrumentationScope>, span: &Span
 fn remote(span: &Span) -> Option<String> {
     let asks = matches!(span.kind(), SpanKind::Client | SpanKind::Producer);
     let keys = [
+        "service.peer.name",
         "peer.service",
         "server.address",
         "net.peer.name",

@@ -20,6 +20,8 @@ use crate::{CorrelationId, Text};
 
 /// Most bytes of a header that are recorded.
 const MAX_HEADER_BYTES: usize = 256;
+/// Most bytes of a path that are recorded.
+const MAX_PATH_BYTES: usize = 2_048;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -37,12 +39,18 @@ impl Config {
             None => (None, Text::Static(bare_name(method))),
         };
         let version = version_name(request.version());
-        let mut span = SpanBuilder::below(&context, name).with_kind(SpanKind::Server);
+        let known = |key: &str| match key {
+            "http.request.method" => Some(method.into()),
+            "http.route" => Some(route.clone()?.into()),
+            "url.path" => Some(path(request).into()),
+            _ => self.asked_for(request.headers(), key),
+        };
+        let mut span = SpanBuilder::below_with(&context, name, SpanKind::Server, known);
         if span.is_recording() {
             span = span
                 .with_attribute("http.request.method", method)
                 .with_attribute("url.scheme", scheme)
-                .with_attribute("url.path", request.uri().path().to_owned())
+                .with_attribute("url.path", path(request))
                 .with_attribute("network.protocol.version", version)
                 .with_attributes(route.clone().map(|route| ("http.route", route)));
             if method == OTHER {
@@ -62,6 +70,12 @@ impl Config {
         if is_https { "https" } else { "http" }
     }
 
+    /// An attribute that comes from a header; of two for one attribute the last that is there.
+    fn asked_for(&self, headers: &HeaderMap, key: &str) -> Option<AttributeValue> {
+        let mut asked_for = self.attributes.iter().rev().filter(|(_, attribute)| *attribute == *key);
+        asked_for.find_map(|(header, _)| Some(bounded(text(headers, header)?).into()))
+    }
+
     /// What takes work to find out, for a span that is recorded.
     fn describe<B>(&self, span: SpanBuilder, request: &Request<B>) -> SpanBuilder {
         let headers = request.headers();
@@ -74,7 +88,7 @@ impl Config {
         let client = forwarded.and_then(|hops| hops.split(',').next()).map(|first| bounded(first.trim()));
         let known: [(Text, Option<AttributeValue>); 8] = [
             ("url.query".into(), query.map(|query| bounded(query).into())),
-            ("server.address".into(), authority.as_ref().map(|authority| authority.host().to_owned().into())),
+            ("server.address".into(), authority.as_ref().map(|authority| bounded(authority.host()).into())),
             ("server.port".into(), port.map(|port| u32::from(port).into())),
             ("user_agent.original".into(), text(headers, &USER_AGENT).map(|agent| bounded(agent).into())),
             ("http.request.body.size".into(), content_length(headers).map(AttributeValue::from)),
@@ -95,6 +109,13 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// The start of something others have sent.
 fn bounded(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_HEADER_BYTES);
-    text.get(..end).unwrap_or_default().to_owned()
+    start(text, MAX_HEADER_BYTES)
+}
+
+fn path<B>(request: &Request<B>) -> String {
+    start(request.uri().path(), MAX_PATH_BYTES)
+}
+
+fn start(text: &str, most_bytes: usize) -> String {
+    text.get(..text.floor_char_boundary(most_bytes)).unwrap_or_default().to_owned()
 }

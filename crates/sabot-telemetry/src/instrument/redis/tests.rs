@@ -251,7 +251,7 @@ fn a_transaction_that_times_out_says_so() {
     });
     assert!(answer.is_err());
     let [span] = &spans[..] else { panic!("{spans:?}") };
-    assert_eq!((span.name.as_str(), &span.status), ("MULTI", &SpanStatus::Error("timeout".into())));
+    assert_eq!((span.name.as_str(), &span.status), ("MULTI SET", &SpanStatus::Error("timeout".into())));
 }
 
 #[test]

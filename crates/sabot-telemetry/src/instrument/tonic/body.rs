@@ -38,11 +38,14 @@ impl<B: Body> Body for GrpcBody<B> {
     fn poll_frame(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let Some(call) = this.call else { return this.inner.poll_frame(task) };
-        let frame = ready!(call.exchange.run(|| this.inner.poll_frame(task)));
+        let mut inner = this.inner;
+        let frame = ready!(call.exchange.run(|| inner.as_mut().poll_frame(task)));
         match &frame {
             Some(Ok(frame)) => match frame.trailers_ref().map(Status::from_header_map) {
                 Some(Some(status)) => call.end(&status),
                 Some(None) => call.fail("trailers without a status"),
+                // Nobody asks for more.
+                None if inner.is_end_stream() => call.fail("an answer without a status"),
                 None => {}
             },
             Some(Err(_unreadable)) => call.fail("the answer broke off"),
