@@ -150,7 +150,7 @@ async fn another_service_gets_the_trace_and_its_absence_is_lived_with() {
     service.end();
     let profile = &user["profile"];
     assert_eq!((profile["of"].as_str(), profile["correlation"].as_str()), (Some("2"), Some("order-12")));
-    let client = receiver.spans().into_iter().find(|span| span.get("peer.service") == "profiles").expect("a span");
+    let client = receiver.spans().into_iter().find(|span| span.get("service.peer.name") == "profiles").expect("a span");
     let server = &receiver.named("GET /api/users/{id}")[0];
     assert_eq!((&client.parent_id, &client.trace_id), (&server.id, &server.trace_id));
     let expected = format!("00-{}-{}-", client.trace_id, client.id);
@@ -161,7 +161,7 @@ async fn another_service_gets_the_trace_and_its_absence_is_lived_with() {
     let (status, user) = Running::answer(service.get("/api/users/2")).await;
     assert_eq!((status, user.get("profile")), (200, None));
     service.end();
-    let client = receiver.spans().into_iter().find(|span| span.get("peer.service") == "profiles").expect("a span");
+    let client = receiver.spans().into_iter().find(|span| span.get("service.peer.name") == "profiles").expect("a span");
     assert!(client.has_failed && client.get("http.response.status_code") == "404");
 }
 
