@@ -288,6 +288,7 @@ impl TelemetryProviders {
     }
 
     /// Metrics can be asked for until everything is sent.
+    #[cfg_attr(not(feature = "prometheus-server"), expect(clippy::unused_self, reason = "nothing is served"))]
     fn stop_serving(&self) {
         #[cfg(feature = "prometheus-server")]
         drop(lock(&self.prometheus).take());

@@ -17,6 +17,7 @@ use super::ConfigError;
 /// Files of certificates and keys, all of them PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "the names people write in a configuration")]
 pub struct Tls {
     /// The authorities to trust, instead of those everybody knows.
     pub ca_file: Option<PathBuf>,
@@ -64,7 +65,7 @@ impl Tls {
         ca: Option<&[u8]>,
         identity: Option<&(Vec<u8>, Vec<u8>)>,
     ) -> Result<ClientConfig, ConfigError> {
-        let shown = |path: &Option<PathBuf>| path.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let shown = |path: &Option<PathBuf>| path.as_deref().unwrap_or_else(|| Path::new("")).display().to_string();
         let wrong = |key: &str, path: &Option<PathBuf>, problem: String| {
             ConfigError::setting(of(setting, key), shown(path), format!("{problem}; write the path of a PEM file"))
         };

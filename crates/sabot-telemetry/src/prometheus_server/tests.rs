@@ -7,7 +7,7 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 
 use super::head::{Head, Request};
-use super::response::{prefers_openmetrics, respond, takes_gzip};
+use super::response::{respond, takes_gzip};
 use super::{LIMITS, Limits, PrometheusServer, serve_prometheus, serve_with};
 use crate::{
     MetricsRecorder, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, Registry, TelemetryConfig, init_telemetry,
@@ -201,6 +201,7 @@ fn a_scrape_that_panics_takes_nobody_along() {
 
 #[test]
 fn preferences_are_weighed() {
+    let registry = Registry::new();
     for (accept, expected) in [
         ("", false),
         ("*/*", false),
@@ -215,7 +216,7 @@ fn preferences_are_weighed() {
         ("application/openmetrics-text;q=0.3, text/plain;q=0.3", true),
         (PROMETHEUS_ACCEPT, true),
     ] {
-        assert_eq!(prefers_openmetrics(accept), expected, "{accept}");
+        assert_eq!(registry.text_for(accept).0 == OPENMETRICS_CONTENT_TYPE, expected, "{accept}");
     }
     for (encoding, expected) in
         [("", false), ("gzip", true), ("br, GZIP ; q=0.1", true), ("gzip;q=0", false), ("gzipped", false), ("*", false)]

@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(20);
 struct Authority {
     dir: tempfile::TempDir,
     server: (String, String),
-    authority: String,
+    issuer_pem: String,
 }
 
 impl Authority {
@@ -41,22 +41,22 @@ impl Authority {
         for (name, pem) in [("ca.pem", issuer.pem()), ("client.pem", certificate), ("client.key", key)] {
             std::fs::write(dir.path().join(name), pem).expect("a file");
         }
-        Self { dir, server: issue("localhost"), authority: issuer.pem() }
+        Self { dir, server: issue("localhost"), issuer_pem: issuer.pem() }
     }
 
-    fn file(&self, name: &str) -> Option<PathBuf> {
-        Some(self.dir.path().join(name))
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     fn client(&self) -> Tls {
-        let (ca_file, cert_file) = (self.file("ca.pem"), self.file("client.pem"));
-        Tls { ca_file, cert_file, key_file: self.file("client.key") }
+        let [ca_file, cert_file, key_file] = ["ca.pem", "client.pem", "client.key"].map(|name| Some(self.file(name)));
+        Tls { ca_file, cert_file, key_file }
     }
 
     fn acceptor(&self) -> TlsAcceptor {
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.authority.as_bytes()).expect("PEM")).expect("an authority");
+        roots.add(CertificateDer::from_pem_slice(self.issuer_pem.as_bytes()).expect("PEM")).expect("an authority");
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&ring)).build();
         let chain = vec![CertificateDer::from_pem_slice(self.server.0.as_bytes()).expect("PEM")];
         let key = PrivateKeyDer::from_pem_slice(self.server.1.as_bytes()).expect("PEM");
@@ -119,7 +119,7 @@ fn whoever_is_not_known_is_not_trusted() {
 #[test]
 fn certificates_that_cannot_work_say_what_to_write() {
     let authority = Authority::new();
-    let file = |name: &str| authority.file(name);
+    let file = |name: &str| Some(authority.file(name));
     let none = Tls::default();
     for (endpoint, tls, expected) in [
         ("https://c", Tls { ca_file: file("no.pem"), ..none.clone() }, "it cannot be read (No such file"),
@@ -132,7 +132,7 @@ fn certificates_that_cannot_work_say_what_to_write() {
         ),
         (
             "https://c",
-            Tls { cert_file: file("client.pem"), key_file: file("ca.pem"), ..none.clone() },
+            Tls { cert_file: file("client.pem"), key_file: file("ca.pem"), ..none },
             "it holds no private key",
         ),
         ("http://c:4317", authority.client(), "the endpoint is not encrypted: write https://c:4317, or leave it out"),
