@@ -108,6 +108,8 @@ fn telemetry_config(source: &SettingsSource, places: Places<'_>) -> Result<Telem
         config::Temporality::Delta => Temporality::Delta,
     };
     let mut config = config.with_environment_variables().map_err(ServerError::bad_input)?.without_environment();
+    // The API serves them.
+    config.metrics.prometheus_address = None;
     // What the settings took from the environment, by their own rules, counts.
     let is_of_environment = |key: &str| matches!(source.origins.get(key), Some(Origin::Environment(_)));
     if is_of_environment("telemetry.service_name") {

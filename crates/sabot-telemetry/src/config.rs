@@ -207,6 +207,14 @@ impl TelemetryConfig {
         self
     }
 
+    /// Serves metrics to whoever asks, such as Prometheus, at an address like `localhost:9464`.
+    #[cfg(feature = "prometheus-server")]
+    #[must_use]
+    pub fn with_prometheus_address(mut self, address: impl Into<String>) -> Self {
+        self.metrics.prometheus_address = Some(address.into());
+        self
+    }
+
     /// Sends everything to these targets, and to no other.
     #[must_use]
     pub fn with_exporters(mut self, exporters: ExportersConfig) -> Self {
@@ -387,6 +395,12 @@ impl TelemetryConfig {
 
     /// Says what was understood in another way than it was written.
     pub(crate) fn warn(&self) {
+        if let Some(address) = self.metrics.prometheus_address.as_ref().filter(|_| !cfg!(feature = "prometheus-server"))
+        {
+            tracing::warn!(
+                "metrics are not served at {address}: sabot-telemetry was built without its feature prometheus-server"
+            );
+        }
         if let Some(endpoint) = self.jaeger_endpoint.as_ref().filter(|_| self.exporters.targets.is_empty())
             && let Ok((otlp, true)) = endpoint::jaeger(endpoint)
         {

@@ -131,7 +131,7 @@ pub use propagation::{
     BaggageItem, W3cPropagator, extract_from_headers, get_baggage, get_trace_context_headers, inject_into_headers,
     install_propagator, propagate_context, with_baggage,
 };
-pub use providers::{TelemetryError, TelemetryProviders, init_telemetry};
+pub use providers::{TelemetryError, TelemetryProviders, init_comprehensive_tracing, init_telemetry};
 pub use queue::SpanQueue;
 pub use record::{
     Attribute, AttributeValue, Dropped, Resource, Scope, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus,

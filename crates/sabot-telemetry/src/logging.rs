@@ -9,10 +9,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::logs::LogLayer;
 
 /// Sabot's own crates tell what they do, others only what went wrong.
 const DEFAULT_FILTER: &str = "warn,sabot=info";
+/// A service that sets everything up with one call is told by all of its crates what they do.
+const SERVICE_FILTER: &str = "info";
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,15 +44,27 @@ pub fn init_logging<L>(filter: Option<&str>, lines: L) -> Result<(), LoggingErro
 where
     L: Write + Clone + Send + Sync + 'static,
 {
-    let filter = choose_filter(filter, |name| std::env::var(name).ok())?;
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ansi = !no_color && std::io::stderr().is_terminal();
-    subscriber(filter, move || lines.clone(), ansi).try_init()?;
+    let filter = choose_filter(filter, DEFAULT_FILTER, |name| std::env::var(name).ok())?;
+    subscriber(filter, move || lines.clone(), ansi()).try_init()?;
     Ok(())
+}
+
+/// Sends log events to standard error, and to `queue` if there is one, for the rest of the process. The filter is the
+/// first given of `SABOT_LOG` and `RUST_LOG`; without any, `info`.
+pub(crate) fn init_logging_of_service(queue: Option<LogLayer>) -> Result<(), LoggingError> {
+    let filter = choose_filter(None, SERVICE_FILTER, |name| std::env::var(name).ok())?;
+    subscriber(filter, std::io::stderr, ansi()).with(queue).try_init()?;
+    Ok(())
+}
+
+fn ansi() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !no_color && std::io::stderr().is_terminal()
 }
 
 fn choose_filter(
     explicit: Option<&str>,
+    default: &str,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<EnvFilter, LoggingError> {
     let given = |name: &'static str| environment(name).map(|filter| (filter, name));
@@ -56,11 +73,15 @@ fn choose_filter(
         .into_iter()
         .flatten()
         .find(|(filter, _)| !filter.trim().is_empty())
-        .unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "the default"));
+        .unwrap_or_else(|| (default.to_owned(), "the default"));
     EnvFilter::builder().parse(&filter).map_err(|source| LoggingError::Filter { filter, origin, source })
 }
 
-fn subscriber<W>(filter: EnvFilter, writer: W, ansi: bool) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    filter: EnvFilter,
+    writer: W,
+    ansi: bool,
+) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {

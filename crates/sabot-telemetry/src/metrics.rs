@@ -6,6 +6,7 @@
 //! There are two ways in. A metric whose labels are listed in a [`MetricDesc`] gives handles that are bound beforehand. One
 //! whose attributes are open, recorded by name or through OpenTelemetry's API, looks its series up at each observation.
 
+mod accept;
 mod atomic;
 mod attributes;
 mod counter;
@@ -36,6 +37,8 @@ pub use registry::{DEFAULT_SERIES_CAP, Registry};
 pub use sample::{MetricSample, quantile};
 pub use text::{OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
 
+#[cfg(feature = "prometheus-server")]
+pub(crate) use accept::weight;
 pub(crate) use attributes::hash_of_name;
 pub(crate) use open::{Base, Instrument, Observer, OpenSeries, Round};
 pub(crate) use trie::Trie;

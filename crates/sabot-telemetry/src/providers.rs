@@ -1,6 +1,8 @@
 //! Putting the parts together and taking them down again.
 
 use std::io;
+#[cfg(feature = "prometheus-server")]
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -8,11 +10,14 @@ use std::time::Duration;
 use crate::ambient::install_tracer_provider;
 use crate::config::{ConfigError, Signal, TelemetryConfig};
 use crate::export::{Exporter, ExporterError};
+use crate::logging::{LoggingError, init_logging_of_service};
 use crate::logs::{self, LogQueue};
 use crate::meter::RegistryMeterProvider;
 use crate::metrics::Registry;
 use crate::otel::OtelTracerProvider;
 use crate::outcome::OutcomeSampler;
+#[cfg(feature = "prometheus-server")]
+use crate::prometheus_server::{PrometheusServer, serve_prometheus};
 use crate::propagation::install_propagator;
 use crate::queue::SpanQueue;
 use crate::record::Resource;
@@ -43,6 +48,17 @@ pub enum TelemetryError {
     /// The system gave no thread.
     #[error("no thread for telemetry: {0}")]
     Thread(#[source] io::Error),
+    /// Log lines cannot be set up.
+    #[error("{0}")]
+    Logging(#[from] LoggingError),
+    /// Nobody can ask for metrics.
+    #[error("metrics cannot be served at {address}: {source}; write another address, or port 0 for a free one")]
+    Prometheus {
+        /// Where they were to be served.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// The telemetry of one service: spans, logs, metrics, and what sends them.
@@ -54,6 +70,8 @@ pub struct TelemetryProviders {
     logs: LogQueue,
     registry: Registry,
     export: Option<Exporting>,
+    #[cfg(feature = "prometheus-server")]
+    prometheus: Mutex<Option<PrometheusServer>>,
 }
 
 #[derive(Debug)]
@@ -81,15 +99,60 @@ struct Exporting {
 /// # }
 /// ```
 pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, TelemetryError> {
+    start(config, |_logs| Ok(()))
+}
+
+/// Everything a service needs, with one call: what [`init_telemetry`] does, log lines for people on standard error, and
+/// the same lines as log records, each with its trace, where a target takes logs. `SABOT_LOG` or `RUST_LOG` say which
+/// lines; `info` unless they do. For the start of `main`, once: the process can have one receiver of `tracing` events.
+///
+/// ```standalone_crate
+/// use sabot_telemetry::{TelemetryConfig, init_comprehensive_tracing, traced};
+/// # use sabot_telemetry::{ExportersConfig, Target, TargetKind};
+///
+/// #[traced]
+/// fn charge() {
+///     tracing::info!("charged"); // a line for people, and a log record in the trace of this function
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = tempfile::tempdir()?.keep().join("lines");
+/// # let file = Target::new("file", TargetKind::File { path: path.clone() });
+/// # let exporters = ExportersConfig { targets: vec![file], ..ExportersConfig::default() };
+/// let config = TelemetryConfig::new("checkout").with_environment("staging");
+/// # let config = config.with_exporters(exporters).without_environment();
+/// let telemetry = init_comprehensive_tracing(config)?;
+/// charge();
+/// assert!(telemetry.shutdown().await);
+/// # let sent = std::fs::read_to_string(&path)?;
+/// # let log = sent.lines().find(|line| line.contains("\"charged\"")).expect("a log record");
+/// # let trace = log.split("\"traceId\":\"").nth(1).and_then(|rest| rest.get(..32)).expect("a trace");
+/// # assert!(sent.lines().any(|line| line.contains("resourceSpans") && line.contains(trace)), "{sent}");
+/// # std::fs::remove_dir_all(path.parent().expect("a directory"))?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn init_comprehensive_tracing(config: TelemetryConfig) -> Result<TelemetryProviders, TelemetryError> {
+    start(config, |logs| Ok(init_logging_of_service(logs.map(LogQueue::layer))?))
+}
+
+/// `set_up_logging` gets the queue of log records, if anything takes them from there.
+fn start(
+    config: TelemetryConfig,
+    set_up_logging: impl FnOnce(Option<&LogQueue>) -> Result<(), TelemetryError>,
+) -> Result<TelemetryProviders, TelemetryError> {
     let config = if config.use_environment { config.with_environment_variables()? } else { config };
     config.check()?;
-    config.warn();
     let settings = config.export_settings()?;
     let redactor = Arc::new(Redactor::new(&config.redaction).map_err(ConfigError::from)?);
     let mut resource = resource(&config);
     redactor.attributes(&mut resource.attributes);
     let resource = Arc::new(resource);
     let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
+    let sends_logs = settings.exporters.targets.iter().any(|target| target.takes(Signal::Logs));
+    set_up_logging(Some(&logs).filter(|_| config.drain_queues && sends_logs))?;
+    config.warn();
     let queue_redactor = Some(Arc::clone(&redactor));
     let span_queue = SpanQueue::with_redactor(config.span_queue_capacity, config.max_spans_per_second, queue_redactor);
     let spans = if config.enabled && config.traces.enabled {
@@ -98,7 +161,16 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     } else {
         Spans::disabled()
     };
-    let mut providers = TelemetryProviders { resource, spans, span_queue, logs, registry, export: None };
+    let mut providers = TelemetryProviders {
+        resource,
+        spans,
+        span_queue,
+        logs,
+        #[cfg(feature = "prometheus-server")]
+        prometheus: Mutex::new(prometheus(&config, &registry)?),
+        registry,
+        export: None,
+    };
     if config.drain_queues && !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
         let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
@@ -113,6 +185,14 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
         install_propagator(config.propagator);
     }
     Ok(providers)
+}
+
+/// What answers scrapes, if any are expected.
+#[cfg(feature = "prometheus-server")]
+fn prometheus(config: &TelemetryConfig, registry: &Registry) -> Result<Option<PrometheusServer>, TelemetryError> {
+    let Some(address) = &config.metrics.prometheus_address else { return Ok(None) };
+    let failed = |source| TelemetryError::Prometheus { address: address.clone(), source };
+    serve_prometheus(registry, address).map(Some).map_err(failed)
 }
 
 /// Who decides about spans, and who measures them before.
@@ -162,6 +242,12 @@ impl TelemetryProviders {
         self.export.as_ref().map(|export| &export.exporter)
     }
 
+    /// Where metrics are served to whoever asks, if they are.
+    #[cfg(feature = "prometheus-server")]
+    pub fn prometheus_address(&self) -> Option<SocketAddr> {
+        lock(&self.prometheus).as_ref().map(PrometheusServer::address)
+    }
+
     /// Ends tracing: the queue's consumer is woken for the last time, and spans that end later are lost. Nothing is
     /// waited for; a second call does nothing.
     pub fn close(&self) {
@@ -178,22 +264,32 @@ impl TelemetryProviders {
     /// The same within another time.
     pub async fn shutdown_within(&self, time: Duration) -> bool {
         self.close();
-        match &self.export {
+        let all_sent = match &self.export {
             None => true,
             Some(export) => {
                 export.drained();
                 export.exporter.shutdown(time).await
             }
-        }
+        };
+        self.stop_serving();
+        all_sent
     }
 
     /// The same for code that is not asynchronous.
     pub fn shutdown_blocking(&self, time: Duration) -> bool {
         self.close();
-        self.export.as_ref().is_none_or(|export| {
+        let all_sent = self.export.as_ref().is_none_or(|export| {
             export.drained();
             export.exporter.shutdown_blocking(time)
-        })
+        });
+        self.stop_serving();
+        all_sent
+    }
+
+    /// Metrics can be asked for until everything is sent.
+    fn stop_serving(&self) {
+        #[cfg(feature = "prometheus-server")]
+        drop(lock(&self.prometheus).take());
     }
 }
 

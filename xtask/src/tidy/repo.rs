@@ -15,7 +15,8 @@ pub(crate) struct File {
 impl File {
     /// Whether it is Rust of this workspace.
     pub(crate) fn is_rust(&self) -> bool {
-        self.extension() == Some("rs") && (self.path.starts_with("crates/") || self.is_own())
+        let is_member = ["crates/", "examples/"].into_iter().any(|directory| self.path.starts_with(directory));
+        self.extension() == Some("rs") && (is_member || self.is_own())
     }
 
     /// What follows the last dot of its name.
@@ -28,9 +29,11 @@ impl File {
         self.path.starts_with("xtask/")
     }
 
-    /// Whether it holds tests, benchmarks or examples, and no code that ships.
+    /// Whether it holds tests, benchmarks or a crate's examples, and no code that ships. The examples at the root are read
+    /// as programs of their own.
     pub(crate) fn is_test(&self) -> bool {
-        let in_directory = |name: &str| self.path.split('/').rev().skip(1).any(|part| part == name);
+        let path = self.path.strip_prefix("examples/").unwrap_or(&self.path);
+        let in_directory = |name: &str| path.split('/').rev().skip(1).any(|part| part == name);
         self.path.ends_with("/tests.rs") || ["tests", "benches", "examples"].into_iter().any(in_directory)
     }
 }

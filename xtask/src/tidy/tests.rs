@@ -64,9 +64,16 @@ fn long_files_fail_and_their_tests_do_not_count() {
         rust_problems("crates/a/src/a.rs", &too_long),
         "crates/a/src/a.rs: 601 lines of production code; at most 600: split along a seam"
     );
-    for path in ["crates/a/src/a/tests.rs", "crates/a/tests/it/main.rs", "crates/a/benches/b.rs"] {
+    for path in [
+        "crates/a/src/a/tests.rs",
+        "crates/a/tests/it/main.rs",
+        "crates/a/benches/b.rs",
+        "crates/a/examples/b.rs",
+        "examples/a/tests/it/main.rs",
+    ] {
         assert_eq!(rust_problems(path, &too_long), "", "{path}");
     }
+    assert!(rust_problems("examples/a/src/main.rs", &too_long).contains("601 lines"));
     let not_a_test = too_long.replacen("const", "#[cfg(not(test))]\nmod c {}\nconst", 1);
     assert!(rust_problems("crates/a/src/a.rs", &not_a_test).contains("603 lines"));
 }
@@ -148,6 +155,8 @@ fn dependencies_point_down_only() {
         ("sabot-telemetry", "sabot-common"),
         ("sabot-common", "sabot-telemetry"),
         ("sabot-server", "sabot"),
+        ("telemetry_demo", "sabot-runtime"),
+        ("tracing_service", "sabot-store"),
         ("xtask", "sabot-common"),
     ] {
         let expected = format!("{name} depends on {dependency}, which is not below it; arrows point down only");
@@ -182,14 +191,16 @@ fn crates_take_the_workspaces_lints_and_have_a_layer() {
         file("crates/a/Cargo.toml", "[package]\nname = \"sabot-sql\"\n"),
         file("crates/b/Cargo.toml", "[package]\nname = \"sabot-extra\"\n[lints]\nworkspace = true\n"),
         file("crates/c/Cargo.toml", "[package\n"),
+        file("examples/d/Cargo.toml", "[package]\nname = \"tracing_service\"\n"),
     ];
     manifests::check(&manifests, &mut report);
     let found = problems(report);
     let lines: Vec<_> = found.lines().collect();
-    assert_eq!(lines.len(), 3, "{found}");
+    assert_eq!(lines.len(), 4, "{found}");
     assert_eq!(lines[0], "crates/a/Cargo.toml: lacks `[lints] workspace = true`");
     assert!(lines[1].contains("sabot-extra is in no layer"), "{found}");
     assert!(lines[2].starts_with("crates/c/Cargo.toml: does not parse"), "{found}");
+    assert_eq!(lines[3], "examples/d/Cargo.toml: lacks `[lints] workspace = true`");
 }
 
 #[test]

@@ -75,6 +75,12 @@ fn a_pseudonym_depends_on_the_user_and_the_key() {
 }
 
 #[test]
+fn a_random_key_is_nobody_elses() {
+    let [one, other] = [(); 2].map(|()| UserIdKey::random().unwrap().pseudonym("alice"));
+    assert_eq!((one.len(), one == other), (32, false));
+}
+
+#[test]
 fn a_key_that_can_be_tried_out_is_refused() {
     let error = UserIdKey::new("fifteen bytes..").unwrap_err().to_string();
     assert!(error.contains("15 bytes") && error.contains("at least 16"), "{error}");

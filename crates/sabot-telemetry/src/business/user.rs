@@ -1,9 +1,12 @@
 //! Pseudonyms of users.
 
 use std::fmt::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
 use sha2::Sha256;
 
 /// Fewest bytes of a key: what is shorter can be tried out.
@@ -38,6 +41,13 @@ impl UserIdKey {
         }
         let keyed = Hmac::new_from_slice(key).map_err(|_any_length_is_taken| error)?;
         Ok(Self { keyed: Arc::new(keyed) })
+    }
+
+    /// A key that nobody knows and that ends with the process: the same user is somebody else after a restart.
+    pub fn random() -> io::Result<Self> {
+        let mut key = [0; 32];
+        OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
+        Self::new(key).map_err(io::Error::other)
     }
 
     /// What stands for a user: 32 hexadecimal characters, always the same for the same id and key.

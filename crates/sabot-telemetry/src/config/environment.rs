@@ -135,7 +135,10 @@ impl TelemetryConfig {
                         self.zipkin_endpoint = Some(address.unwrap_or_else(usual));
                     }
                     // Served to whoever asks, not sent.
-                    ("prometheus", "OTEL_METRICS_EXPORTER") | ("none", _) => {}
+                    ("prometheus", "OTEL_METRICS_EXPORTER") => {
+                        self.metrics.prometheus_address = Some(prometheus_address(of, None)?);
+                    }
+                    ("none", _) => {}
                     _ => {
                         let problem = "write otlp, zipkin (traces), prometheus (metrics) or none";
                         return Err(ConfigError::setting(name, kind, problem));
@@ -184,6 +187,9 @@ impl TelemetryConfig {
         if let Some(endpoint) = of.text("SABOT_OTLP_ENDPOINT") {
             *self = std::mem::replace(self, Self::new("")).with_otlp_endpoint(endpoint);
         }
+        if let Some(port) = of.text("SABOT_PROMETHEUS_PORT") {
+            self.metrics.prometheus_address = Some(prometheus_address(of, Some(("SABOT_PROMETHEUS_PORT", port)))?);
+        }
         if let Some(rate) = of.text("SABOT_SAMPLE_RATE") {
             let problem = "write a share from 0 to 1, such as 0.1";
             let share = rate.parse().ok().filter(|share| (0.0..=1.0).contains(share));
@@ -198,6 +204,16 @@ fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *setting = value;
     }
+}
+
+/// Where metrics are served: the usual place, unless the variables name another host or port.
+fn prometheus_address(of: &Variables<'_>, port: Option<(&str, String)>) -> Result<String, ConfigError> {
+    let host = of.text("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|| "localhost".to_owned());
+    let name = "OTEL_EXPORTER_PROMETHEUS_PORT";
+    let (name, port) = port.or_else(|| Some((name, of.text(name)?))).unwrap_or_else(|| (name, "9464".to_owned()));
+    let wrong = || ConfigError::setting(name, &port, "write a port, such as 9464, or 0 for a free one");
+    let number: u16 = port.parse().map_err(|_no_number| wrong())?;
+    Ok(if host.contains(':') { format!("[{host}]:{number}") } else { format!("{host}:{number}") })
 }
 
 struct Variables<'a>(Lookup<'a>);
@@ -274,6 +290,26 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_served_where_variables_say() {
+        for (variables, address) in [
+            (&[("OTEL_METRICS_EXPORTER", "prometheus,otlp")][..], Some("localhost:9464")),
+            (&[("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_HOST", "::1")], Some("[::1]:9464")),
+            (
+                &[
+                    ("OTEL_METRICS_EXPORTER", "prometheus"),
+                    ("OTEL_EXPORTER_PROMETHEUS_PORT", "1"),
+                    ("SABOT_PROMETHEUS_PORT", "2"),
+                ],
+                Some("localhost:2"),
+            ),
+            (&[("OTEL_EXPORTER_PROMETHEUS_PORT", "1")], None),
+        ] {
+            let config = with(variables).expect("a configuration");
+            assert_eq!(config.metrics.prometheus_address.as_deref(), address, "{variables:?}");
+        }
+    }
+
+    #[test]
     fn the_variables_of_the_specification_count_more_than_code_and_those_of_sabot_more_than_both() {
         let config = with(&[
             ("OTEL_SERVICE_NAME", "otel"),
@@ -340,6 +376,7 @@ mod tests {
             ("OTEL_BSP_SCHEDULE_DELAY", "soon", "write milliseconds, such as 5000"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "write a whole number above zero"),
             ("OTEL_TRACES_EXPORTER", "jaeger", "write otlp, zipkin (traces), prometheus (metrics) or none"),
+            ("SABOT_PROMETHEUS_PORT", "http", "write a port, such as 9464, or 0 for a free one"),
             ("OTEL_SDK_DISABLED", "maybe", "write true or false"),
             ("OTEL_PROPAGATORS", "b3", "write tracecontext, baggage or none"),
             ("OTEL_RESOURCE_ATTRIBUTES", "…", "write pairs like key=value,other=value, percent-encoded"),

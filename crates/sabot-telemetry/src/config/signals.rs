@@ -113,6 +113,9 @@ pub struct MetricsConfig {
     pub export_config: ExportConfig,
     /// Sent with every request.
     pub headers: Headers,
+    /// Where they are served to whoever asks, such as Prometheus; port 0 takes a free one. It takes the feature
+    /// `prometheus-server`.
+    pub prometheus_address: Option<String>,
 }
 
 impl Default for MetricsConfig {
@@ -125,6 +128,7 @@ impl Default for MetricsConfig {
             temporality: Temporality::default(),
             export_config: ExportConfig::default(),
             headers: Headers::default(),
+            prometheus_address: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{LoggingError, choose_filter, subscriber};
+use super::{DEFAULT_FILTER, LoggingError, choose_filter, subscriber};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -32,7 +32,7 @@ impl<'a> MakeWriter<'a> for Lines {
 fn logged(explicit: Option<&str>, environment: &[(&str, &str)]) -> Vec<String> {
     let variable = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     let lines = Lines::default();
-    let filter = choose_filter(explicit, variable).unwrap();
+    let filter = choose_filter(explicit, DEFAULT_FILTER, variable).unwrap();
     tracing::subscriber::with_default(subscriber(filter, lines.clone(), false), || {
         tracing::debug!(target: "sabot_engine::window", "own debug");
         tracing::info!(target: "sabot_engine::window", partition = 3, "own info");
@@ -62,7 +62,8 @@ fn the_flag_goes_before_sabot_log_and_that_before_rust_log() {
 
 #[test]
 fn a_bad_filter_is_named_with_its_origin() {
-    let error = choose_filter(None, |name| (name == "SABOT_LOG").then(|| "sabot=loud".to_owned())).unwrap_err();
+    let error =
+        choose_filter(None, DEFAULT_FILTER, |name| (name == "SABOT_LOG").then(|| "sabot=loud".to_owned())).unwrap_err();
     assert!(matches!(&error, LoggingError::Filter { origin: "SABOT_LOG", .. }));
     assert_eq!(
         error.to_string(),

@@ -9,11 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::accept::prefers_openmetrics;
 use super::family::{BindError, Family, Series, check, clashing};
 use super::instrument::InstrumentDesc;
 use super::open::{Instrument, Losses, OpenFamily};
 use super::sample::samples;
-use super::text::{Exposition, Format};
+use super::text::{Exposition, Format, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind, MetricSample};
 use crate::record::Scope;
 use crate::sync::lock;
@@ -193,6 +194,24 @@ impl Registry {
     /// [`OPENMETRICS_CONTENT_TYPE`](super::OPENMETRICS_CONTENT_TYPE).
     pub fn openmetrics_text(&self) -> String {
         self.read(|families| Exposition::new(families, Format::OpenMetrics).to_string())
+    }
+
+    /// What a scraper with this `accept` header gets, and its content type: `OpenMetrics` if that is asked for, and else
+    /// Prometheus' own text. For `/metrics` of a service that has a server already.
+    ///
+    /// ```
+    /// let registry = sabot_telemetry::Registry::new();
+    /// let (content_type, text) = registry.text_for("application/openmetrics-text;version=1.0.0, text/plain;q=0.5");
+    /// assert!(content_type.starts_with("application/openmetrics-text"));
+    /// assert!(text.ends_with("# EOF\n"));
+    /// assert!(registry.text_for("*/*").0.starts_with("text/plain"));
+    /// ```
+    pub fn text_for(&self, accept: &str) -> (&'static str, String) {
+        if prefers_openmetrics(accept) {
+            (OPENMETRICS_CONTENT_TYPE, self.openmetrics_text())
+        } else {
+            (PROMETHEUS_CONTENT_TYPE, self.prometheus_text())
+        }
     }
 
     /// All series as values, by name and then by labels.

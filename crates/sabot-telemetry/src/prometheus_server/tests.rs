@@ -7,9 +7,11 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 
 use super::head::{Head, Request};
-use super::response::{prefers_openmetrics, respond, takes_gzip};
+use super::response::{respond, takes_gzip};
 use super::{LIMITS, Limits, PrometheusServer, serve_prometheus, serve_with};
-use crate::{MetricsRecorder, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, Registry};
+use crate::{
+    MetricsRecorder, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, Registry, TelemetryConfig, init_telemetry,
+};
 
 /// What Prometheus 3 sends.
 const PROMETHEUS_ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
@@ -199,6 +201,7 @@ fn a_scrape_that_panics_takes_nobody_along() {
 
 #[test]
 fn preferences_are_weighed() {
+    let registry = Registry::new();
     for (accept, expected) in [
         ("", false),
         ("*/*", false),
@@ -213,11 +216,30 @@ fn preferences_are_weighed() {
         ("application/openmetrics-text;q=0.3, text/plain;q=0.3", true),
         (PROMETHEUS_ACCEPT, true),
     ] {
-        assert_eq!(prefers_openmetrics(accept), expected, "{accept}");
+        assert_eq!(registry.text_for(accept).0 == OPENMETRICS_CONTENT_TYPE, expected, "{accept}");
     }
     for (encoding, expected) in
         [("", false), ("gzip", true), ("br, GZIP ; q=0.1", true), ("gzip;q=0", false), ("gzipped", false), ("*", false)]
     {
         assert_eq!(takes_gzip(encoding), expected, "{encoding}");
     }
+}
+
+#[test]
+fn telemetry_serves_its_metrics_until_everything_is_sent() {
+    let config =
+        || TelemetryConfig::new("served").without_environment().without_globals().with_resource_detection(false);
+    let telemetry = init_telemetry(config().with_prometheus_address("localhost:0")).unwrap();
+    MetricsRecorder::new(telemetry.registry()).record_counter("events", 7);
+    let address = telemetry.prometheus_address().expect("an address");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let answer = read(&mut stream);
+    assert!(String::from_utf8_lossy(&answer.body).contains("events_total 7\n"), "{}", answer.head);
+
+    let taken = init_telemetry(config().with_prometheus_address(address.to_string())).expect_err("taken").to_string();
+    assert!(taken.starts_with(&format!("metrics cannot be served at {address}: ")), "{taken}");
+    assert!(telemetry.shutdown_blocking(Duration::from_secs(5)));
+    assert_eq!(telemetry.prometheus_address(), None);
+    TcpListener::bind(address).expect("the port is free again");
 }
