@@ -108,7 +108,7 @@ class Program:
 
     name = "the program"
 
-    def __init__(self, command: list[str | Path], scratch: Path, ports: list[tuple[str, int]], log: str):
+    def __init__(self, command: list[object], scratch: Path, ports: list[tuple[str, int]], log: str):
         self._command, self._ports, self._log = command, ports, scratch / log
         self._process: subprocess.Popen | None = None
 
@@ -201,6 +201,32 @@ class Jaeger(Program):
             for scope in resource.get("scopeSpans", [])
             for span in scope.get("spans", [])
         ]
+
+
+class Service(Program):
+    """A service with its own environment, which uses no server named in ours."""
+
+    def __init__(self, name: str, command: list[object], scratch: Path, port: int, environment: dict[str, str]):
+        self.name, self.url, self._settings = name, f"http://127.0.0.1:{port}", environment
+        super().__init__(command, scratch, [("127.0.0.1", port)], f"{name}.log")
+
+    def ask(self, path: str, headers: dict[str, str] | None = None, body: dict | None = None) -> str:
+        """The answer to a request that has to succeed."""
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"content-type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, kind | (headers or {}))
+        try:
+            with _opener.open(request, timeout=SECONDS) as response:
+                return response.read().decode()
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:500]
+            raise CheckFailed(f"{self.name}: {path}: HTTP {error.code}: {said}") from error
+        except OSError as error:
+            raise CheckFailed(f"{self.name}: {path}: {error}\n{self.printed()[-2_000:]}") from error
+
+    def _environment(self) -> dict[str, str]:
+        elsewhere = ("REDIS_URL", "DATABASE_URL", "PORT", "ADDRESS", "USER_ID_KEY")
+        return {key: value for key, value in super()._environment().items() if key not in elsewhere} | self._settings
 
 
 def attributes(of: dict) -> dict[str, object]:
