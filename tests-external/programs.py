@@ -42,6 +42,7 @@ service:
   pipelines:
     traces: {{ receivers: [otlp], exporters: [debug] }}
     metrics: {{ receivers: [otlp], exporters: [debug] }}
+    logs: {{ receivers: [otlp], exporters: [debug] }}
 """
 SPAN = re.compile(r"Span #\d+\n\s+Trace ID\s+: (\w+)\n\s+Parent ID\s+: ?(\w*)\n\s+ID\s+: (\w+)\n\s+Name\s+: (.*)\n")
 
