@@ -7,6 +7,7 @@ watermark. Late rows are kept out of the windows; nothing else is.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def copy_example(to: Path, watermark: str) -> Path:
         raise CheckFailed(f"{agent} does not set `watermark: 24h`; this check would test nothing")
     agent.write_text(text.replace("\nwatermark: 24h\n", f"\nwatermark: {watermark}\n"))
     return to
+
+
+def set_telemetry(project: Path, yaml: str) -> None:
+    """Puts these settings where the project's one line about telemetry was."""
+    settings = project / "sabot.yaml"
+    text, replaced = re.subn(r"(?m)^telemetry: .*$", lambda _: yaml.strip(), settings.read_text())
+    if replaced != 1:
+        raise CheckFailed(f"{settings} has {replaced} lines that begin with telemetry:, not one")
+    settings.write_text(text)
 
 
 def create_expected(con, watermark_hours: int) -> dict[str, int]:

@@ -1,7 +1,9 @@
 //! Baggage: what a caller wants known all the way down, in the context and in the `baggage` header.
 //!
 //! It is kept as OpenTelemetry's `Baggage`, so that what is set here is seen there. Members are written in the order of
-//! their keys; those beyond the limits are left out, and so are those that do not read.
+//! their keys; those beyond the limits are left out, and so are those that do not read. What is only passed on means to
+//! the next service what it meant to the one before: a `+` goes out as it came, because to the standard it is a plus and
+//! to some libraries, Python's and .NET's among them, a space.
 
 use std::fmt::Write;
 
@@ -17,6 +19,18 @@ pub(super) const HEADER: &str = "baggage";
 const MAX_MEMBERS: usize = 64;
 /// Longest header, W3C Baggage's limit.
 const MAX_BYTES: usize = 8_192;
+
+/// Values that came with a `+`, each behind its key, in the form in which they came. No key is there twice.
+#[derive(Debug)]
+struct AsReceived(Vec<(String, String)>);
+
+impl AsReceived {
+    /// The form in which a value came, if it still is that value.
+    fn form_of(&self, key: &str, value: &str) -> Option<&str> {
+        let (_, form) = self.0.iter().find(|(received, _)| received == key)?;
+        (percent::decode(form).as_deref() == Some(value)).then_some(form)
+    }
+}
 
 /// One member of the baggage.
 ///
@@ -101,13 +115,13 @@ pub(super) fn inject(context: &Context, injector: &mut dyn Injector) {
     if baggage.is_empty() {
         return;
     }
-    let header = write(baggage);
+    let header = write(baggage, context.get::<AsReceived>());
     if !header.is_empty() {
         injector.set(HEADER, header);
     }
 }
 
-fn write(baggage: &Baggage) -> String {
+fn write(baggage: &Baggage, received: Option<&AsReceived>) -> String {
     let mut members: Vec<_> = baggage.iter().collect();
     members.sort_unstable_by_key(|(key, _)| *key);
     let (mut header, mut written) = (String::new(), 0);
@@ -118,7 +132,10 @@ fn write(baggage: &Baggage) -> String {
         if write!(header, "{comma}{key}=").is_err() {
             break;
         }
-        percent::encode_into(&mut header, value.as_str());
+        match received.and_then(|received| received.form_of(key.as_str(), value.as_str())) {
+            Some(form) => header.push_str(form),
+            None => percent::encode_into(&mut header, value.as_str()),
+        }
         let metadata = metadata.as_str();
         if !metadata.is_empty() && are_properties(metadata) {
             header.push(';');
@@ -144,23 +161,32 @@ pub(super) fn extract(context: Context, extractor: &dyn Extractor) -> Context {
         room = room.saturating_sub(member.len() + 1);
         fits
     });
-    let mut members = members.filter_map(read).take(MAX_MEMBERS).peekable();
+    let mut received = Vec::new();
+    let members = members.filter_map(|member| {
+        let (key, value, metadata) = read(member)?;
+        let decoded = percent::decode(value)?.into_owned();
+        received.retain(|(known, _): &(String, String)| known != key);
+        if value.contains('+') {
+            received.push((key.to_owned(), value.to_owned()));
+        }
+        Some(KeyValueMetadata::new(key.to_owned(), decoded, metadata))
+    });
+    let mut members = members.take(MAX_MEMBERS).peekable();
     if members.peek().is_none() {
         return context;
     }
-    add(&context, members)
+    let context = add(&context, members);
+    if received.is_empty() { context } else { context.with_value(AsReceived(received)) }
 }
 
-/// One member: `key=value;property;property=value`, with optional white space around each part.
-fn read(member: &str) -> Option<KeyValueMetadata> {
+/// Key, value as it is written, and properties of one member: `key=value;property;property=value`, with optional white
+/// space around each part.
+fn read(member: &str) -> Option<(&str, &str, &str)> {
     let (pair, metadata) = member.split_once(';').unwrap_or((member, ""));
     let (key, value) = pair.split_once('=')?;
     let [key, value, metadata] = [key, value, metadata].map(|part| part.trim_matches([' ', '\t']));
     let is_value = value.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b',' | b';' | b'\\'));
-    if !is_key(key) || !is_value || !are_properties(metadata) {
-        return None;
-    }
-    Some(KeyValueMetadata::new(key.to_owned(), percent::decode(value)?.into_owned(), metadata))
+    (is_key(key) && is_value && are_properties(metadata)).then_some((key, value, metadata))
 }
 
 /// A token as HTTP has it.

@@ -155,6 +155,25 @@ fn baggage_of_the_standards_examples_is_read() {
 }
 
 #[test]
+fn a_plus_is_a_plus_and_is_passed_on_as_it_came() {
+    // As Python writes "café, 100 %", and as others write "1+1".
+    let header = "note=caf%C3%A9%2C+100+%25,sum=1%2B1,zone=+02:00;p=1";
+    assert_eq!(baggage(header), ["note=café,+100+%", "sum=1+1", "zone=+02:00;p=1"]);
+    let context = read(&[("baggage", header)]);
+    assert_eq!(written(&context)["baggage"], header);
+
+    // What is set here is written so that everybody reads the same; setting the same value again changes nothing.
+    let _attached = context.attach();
+    let context = super::with_baggage([("note", "a+b"), ("zone", "+02:00")]);
+    assert_eq!(written(&context)["baggage"], "note=a%2Bb,sum=1%2B1,zone=+02:00");
+
+    // Of a key that comes twice the later one counts, with its form.
+    for (twice, once) in [("a=+1,a=2", "a=2"), ("a=2,a=+1", "a=+1"), ("a=+1,a=+2", "a=+2"), ("a=+1,a=%2B1", "a=%2B1")] {
+        assert_eq!(written(&read(&[("baggage", twice)]))["baggage"], once, "{twice}");
+    }
+}
+
+#[test]
 fn a_bad_member_is_dropped_and_the_rest_is_kept() {
     for bad in
         ["", "novalue", "=v", "k y=v", "k=v\u{e9}", "k=\"v\"", "k=a b", "k=%4", "k=%zz", "k(=v", "k=a\\b", "k=v;p\u{1}"]
