@@ -89,7 +89,8 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     let mut resource = resource(&config);
     redactor.attributes(&mut resource.attributes);
     let resource = Arc::new(resource);
-    let (logs, registry) = (LogQueue::new(settings.batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
+    let logs = LogQueue::new(settings.batch.max_queue_size, Some(Arc::clone(&redactor)));
+    let registry = Registry::with_redactor(Arc::clone(&redactor));
     let queue_redactor = Some(Arc::clone(&redactor));
     let span_queue = SpanQueue::with_redactor(config.span_queue_capacity, config.max_spans_per_second, queue_redactor);
     let spans = if config.enabled && config.traces.enabled {
@@ -101,6 +102,8 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
     let mut providers = TelemetryProviders { resource, spans, span_queue, logs, registry, export: None };
     if config.drain_queues && !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
+        let spans = providers.span_queue.clone();
+        providers.logs.wake_with(move || spans.wake());
         let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
         let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
         let drain = Mutex::new(Some(thread.map_err(TelemetryError::Thread)?));

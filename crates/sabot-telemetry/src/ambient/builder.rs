@@ -48,7 +48,12 @@ impl SpanBuilder {
 
     fn begin(context: &Context, mut name: Text) -> Self {
         let begun = with_installed(|tracer| tracer.begin(std::mem::take(&mut name), context));
-        Self { begun: begun.unwrap_or_else(|| Begun::passing_on(context)), start: None }
+        Self::of(begun.unwrap_or_else(|| Begun::passing_on(context)))
+    }
+
+    /// What somebody has begun.
+    pub(crate) const fn of(begun: Begun) -> Self {
+        Self { begun, start: None }
     }
 
     /// Whether anything given to this builder will be kept.
@@ -58,9 +63,7 @@ impl SpanBuilder {
 
     /// The span's kind, ours or OpenTelemetry's; internal unless said otherwise.
     pub fn with_kind(mut self, kind: impl Into<SpanKind>) -> Self {
-        if let Some(record) = self.begun.draft.record_mut() {
-            record.kind = kind.into();
-        }
+        self.begun.draft = self.begun.draft.kind(kind.into());
         self
     }
 

@@ -82,25 +82,25 @@ impl SpanHandle {
 
     /// Marks it as failed, as [`record_exception`](super::record_exception) does.
     pub fn record_exception<E: Error + ?Sized>(&self, error: &E) {
-        if self.is_recording() {
-            self.fail(Failure::of(error));
-        }
+        self.fail_with(|| Failure::of(error));
     }
 
     /// Says how it went: [`Ok`](Status::Ok) is final, and [`Unset`](Status::Unset) takes nothing back.
     pub fn set_status(&self, status: Status) {
-        if let Some(span) = self.recorded() {
-            span.set_status(status);
-        }
+        // Also of one that sampling has left out: its end may be measured.
+        self.context.span().set_status(status);
     }
 
-    pub(crate) fn fail(&self, failure: Failure) {
-        if let Some(span) = self.recorded() {
-            let Failure { event, error_type, status } = failure;
-            span.add_event("exception", event);
-            span.set_attribute(error_type);
-            span.set_status(status);
+    /// Marks it as failed; what there is to say is asked for only if the span is recorded.
+    pub(crate) fn fail_with(&self, failure: impl FnOnce() -> Failure) {
+        if !self.is_recording() {
+            return self.set_status(Status::error(""));
         }
+        let Failure { event, error_type, status } = failure();
+        let span = self.context.span();
+        span.add_event("exception", event);
+        span.set_attribute(error_type);
+        span.set_status(status);
     }
 
     /// Without the lock of the span if it is not recorded anyway.
@@ -147,9 +147,7 @@ impl Operation {
     /// Ends its span before it is dropped; ended once, it stays as it is.
     #[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic"))]
     pub(crate) fn finish(&self) {
-        if let Some(span) = self.span.recorded() {
-            span.end();
-        }
+        self.context().span().end();
     }
 
     /// Makes its span current on this thread until the guard is dropped. Not across awaits: see
@@ -174,11 +172,10 @@ impl Deref for Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Some(span) = self.span.recorded() {
-            if std::thread::panicking() {
-                span.set_status(Status::error("panicked"));
-            }
-            span.end();
+        let span = self.context().span();
+        if std::thread::panicking() {
+            span.set_status(Status::error("panicked"));
         }
+        span.end();
     }
 }

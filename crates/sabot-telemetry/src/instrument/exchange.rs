@@ -91,10 +91,8 @@ impl<M: Measure> Exchange<M> {
         let Some(mut measure) = self.measure.take() else { return };
         if let Some(Failure { error_type, message }) = failure {
             measure.note("error.type", error_type.clone().into());
-            if self.operation.is_recording() {
-                self.operation.set_attribute("error.type", error_type);
-                self.operation.set_status(Status::error(message));
-            }
+            self.operation.set_attribute("error.type", error_type);
+            self.operation.set_status(Status::error(message));
         }
         let attached = self.operation.enter();
         measure.finish(self.elapsed());

@@ -29,9 +29,7 @@ pub trait ViaDisplay {
 
 impl<E: Display + ?Sized> ViaDisplay for &&ErrorRef<'_, E> {
     fn mark(&self, operation: &Operation) {
-        if operation.is_recording() {
-            operation.fail(Failure::displayed(self.0));
-        }
+        operation.fail_with(|| Failure::displayed(self.0));
     }
 }
 
@@ -43,6 +41,6 @@ pub trait ViaNothing {
 
 impl<E: ?Sized> ViaNothing for ErrorRef<'_, E> {
     fn mark(&self, operation: &Operation) {
-        operation.fail(Failure::unknown::<E>());
+        operation.fail_with(Failure::unknown::<E>);
     }
 }

@@ -56,9 +56,9 @@ impl OtelSpan {
         }
     }
 
-    /// Without its record nothing is left but the identity.
+    /// Where nobody looks at its end, nothing is left but the identity.
     pub(crate) fn into_identity(self) -> Result<Self, SpanContext> {
-        if self.span.is_recording() { Ok(self) } else { Err(self.identity) }
+        if self.span.is_observed() { Ok(self) } else { Err(self.identity) }
     }
 }
 
@@ -107,9 +107,8 @@ impl Span for OtelSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(unfinished) = self.span.unfinished_mut() {
-            let record = unfinished.bare();
-            record.name = name.into().into();
+        if self.span.is_observed() {
+            self.span.set_name(name.into().into());
         }
     }
 
@@ -121,7 +120,7 @@ impl Span for OtelSpan {
     }
 
     fn end(&mut self) {
-        if self.is_recording() {
+        if self.span.is_observed() {
             self.span.end_at(unix_nanos_now());
         }
     }

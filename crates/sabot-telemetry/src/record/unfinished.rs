@@ -67,9 +67,10 @@ impl Unfinished {
         }
     }
 
-    /// The record, complete.
+    /// The record, complete. Each key is in it once: receivers may refuse what has one twice.
     pub(crate) fn finish(mut self) -> SpanRecord {
         self.record();
+        self.record.make_keys_unique();
         self.record
     }
 

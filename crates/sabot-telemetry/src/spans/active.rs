@@ -10,6 +10,9 @@ use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
 use crate::record::{Attribute, AttributeValue, SpanEvent, SpanKind, SpanRecord, SpanStatus, Unfinished};
 
+/// Most causes of an error that are told.
+const MAX_CAUSES: usize = 64;
+
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
@@ -78,6 +81,11 @@ impl ActiveSpan {
         matches!(&self.recording, Some(Recording { purpose: Purpose::Recorded | Purpose::LocalRoot, .. }))
     }
 
+    /// Whether somebody looks at its end: it is recorded, or measured although sampling left it out.
+    pub(crate) const fn is_observed(&self) -> bool {
+        self.recording.is_some()
+    }
+
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         match &self.recording {
@@ -85,11 +93,15 @@ impl ActiveSpan {
                 let (trace_state, kind) = (record.trace_state().clone(), SpanKind::Internal);
                 SpanDraft::below(recorder, Purpose::Recorded, self.context, trace_state, kind, name.into())
             }
-            _ => SpanDraft::unrecorded(self.context),
+            // It may yet become one that is measured: its kind is said later.
+            Some(Recording { recorder, .. }) => {
+                recorder.unsampled(self.context, Some(self.context.span_id), SpanKind::Internal, name.into())
+            }
+            None => SpanDraft::unrecorded(self.context),
         }
     }
 
-    /// Adds an attribute. Keys are not deduplicated: set each once.
+    /// Adds an attribute. A key that is set again has the last value when the span is drained.
     #[inline]
     pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<AttributeValue>) {
         self.set_attribute_with(key, || value);
@@ -143,6 +155,13 @@ impl ActiveSpan {
         }
     }
 
+    /// Another name than the one it began with, also for who measures it.
+    pub(crate) fn set_name(&mut self, name: Text) {
+        if let Some(Recording { record, .. }) = &mut self.recording {
+            record.bare().name = name;
+        }
+    }
+
     /// What there is of the span, if it is recorded and has not ended.
     #[inline]
     pub(crate) fn record_mut(&mut self) -> Option<&mut SpanRecord> {
@@ -187,12 +206,14 @@ impl Drop for ActiveSpan {
     }
 }
 
-/// An error and what caused it, one per line; `None` for an error without a cause.
+/// An error and what caused it, one per line; `None` for an error without a cause. An error that is among its own causes
+/// does not keep this busy for ever.
 pub(crate) fn causes(message: &str, cause: Option<&dyn Error>) -> Option<String> {
     let mut next = cause;
     next?;
     let mut chain = message.to_owned();
-    while let Some(cause) = next {
+    for _ in 0..MAX_CAUSES {
+        let Some(cause) = next else { break };
         // Fails only if the cause's own Display does, and then there is no more to tell.
         write!(chain, "\ncaused by: {cause}").ok()?;
         next = cause.source();
