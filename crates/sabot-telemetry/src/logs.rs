@@ -124,7 +124,10 @@ struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("received", &self.received).field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("received", &self.received)
+            .field("dropped", &self.dropped)
+            .finish_non_exhaustive()
     }
 }
 

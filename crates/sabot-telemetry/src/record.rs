@@ -178,7 +178,8 @@ impl SpanRecord {
     /// for those that are there.
     fn make_keys_unique(&mut self) {
         let attributes = &self.attributes;
-        let is_repeated = |(at, (key, _)): (usize, &Attribute)| attributes.iter().take(at).any(|(known, _)| known == key);
+        let is_repeated =
+            |(at, (key, _)): (usize, &Attribute)| attributes.iter().take(at).any(|(known, _)| known == key);
         if attributes.iter().enumerate().any(is_repeated) {
             for (key, value) in std::mem::take(&mut self.attributes) {
                 self.replace_attribute(key, value);

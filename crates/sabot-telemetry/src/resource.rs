@@ -97,7 +97,9 @@ fn container(attributes: &mut Attributes, proc: &Path) {
     let mounted = || {
         let mounts = read("mountinfo");
         // Docker's and Podman's; the ids of images and layers stand elsewhere.
-        let behind = |line: &str, directory| line.split(directory).skip(1).find_map(|path| container_id(path.split('/').next()?));
+        let behind = |line: &str, directory| {
+            line.split(directory).skip(1).find_map(|path| container_id(path.split('/').next()?))
+        };
         mounts.lines().find_map(|line| {
             ["/containers/", "/overlay-containers/"].iter().find_map(|directory| behind(line, *directory))
         })

@@ -57,7 +57,7 @@ impl SpanBuilder {
     }
 
     /// Whether anything given to this builder will be kept.
-    pub const fn is_recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.begun.draft.is_recording()
     }
 

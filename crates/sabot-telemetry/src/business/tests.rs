@@ -7,7 +7,8 @@ use opentelemetry::{Context, KeyValue};
 
 use super::{BusinessMetrics, BusinessRecorder, MAX_OF_EACH, UserIdKey, enhanced_span};
 use crate::{
-    AttributeValue, Redaction, Redactor, Registry, Sampling, SamplingStrategy, SpanRecord, TelemetryConfig, init_telemetry,
+    AttributeValue, Redaction, Redactor, Registry, Sampling, SamplingStrategy, SpanRecord, TelemetryConfig,
+    init_telemetry,
 };
 
 fn key() -> UserIdKey {
@@ -74,7 +75,8 @@ fn tenants_whose_names_are_redacted_share_the_series_of_all_others() {
         let tenant = BusinessMetrics::new().with_tenant_id(format!("t{}@example.com", number % 2));
         recorder.record(&tenant.with_operation_type("order").with_business_value(1.0));
     }
-    recorder.record(&BusinessMetrics::new().with_tenant_id("acme").with_operation_type("order").with_business_value(2.0));
+    recorder
+        .record(&BusinessMetrics::new().with_tenant_id("acme").with_operation_type("order").with_business_value(2.0));
     let text = registry.prometheus_text();
     assert!(text.contains("{tenant_id=\"other\",operation=\"order\"} 100\n"), "{text}");
     assert!(text.contains("{tenant_id=\"acme\",operation=\"order\"} 2\n"), "{text}");

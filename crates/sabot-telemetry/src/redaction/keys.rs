@@ -307,10 +307,8 @@ enum Letter {
 /// Whether a capital letter with this behind it begins a word. The `s` of a plural does not: `SECRETs`.
 const fn begins_word(after: &[u8]) -> bool {
     match after {
-        [b's'] => false,
-        [b's', next, ..] => next.is_ascii_lowercase(),
-        [next, ..] => next.is_ascii_lowercase(),
-        [] => false,
+        [] | [b's'] => false,
+        [b's', next, ..] | [next, ..] => next.is_ascii_lowercase(),
     }
 }
 

@@ -163,10 +163,7 @@ fn the_content_of_conversations_is_dropped_unless_asked_for() {
 fn credentials_are_taken_out_of_texts() {
     check("Bearer abc.def-123", expect!["Bearer [redacted]"]);
     check("bearer x", expect!["bearer [redacted]"]);
-    check(
-        "sent authorization: Bearer dG9rZW4tMTIz, got 401",
-        expect!["sent authorization: [redacted], got 401"],
-    );
+    check("sent authorization: Bearer dG9rZW4tMTIz, got 401", expect!["sent authorization: [redacted], got 401"]);
     check("Basic YWxpY2U6c2VjcmV0", expect!["Basic [redacted]"]);
     check("uses Basic YWxpY2U6c2VjcmV0 here", expect!["uses Basic [redacted] here"]);
     check("a bearer certificate and basic authentication", expect!["a bearer certificate and basic authentication"]);
@@ -227,7 +224,10 @@ fn headers_and_settings_in_texts_are_understood() {
     check(r#"Config { password: "a b", port: 5 }"#, expect![[r#"Config { password: "[redacted]", port: 5 }"#]]);
     check(r#"token=Some("abc") n=1"#, expect![[r#"token=Some("[redacted]") n=1"#]]);
     check("12:30: done, a::token: none", expect!["12:30: done, a::token: none"]);
-    check("user[password]=x&a[b]=1&u%5Bpassword%5D=y", expect!["user[password]=[redacted]&a[b]=1&u%5Bpassword%5D=[redacted]"]);
+    check(
+        "user[password]=x&a[b]=1&u%5Bpassword%5D=y",
+        expect!["user[password]=[redacted]&a[b]=1&u%5Bpassword%5D=[redacted]"],
+    );
     check(
         "/b?X-Goog-Signature=ab12&sig=c%3D&AWSAccessKeyId=AK&n=1",
         expect!["/b?X-Goog-Signature=[redacted]&sig=[redacted]&AWSAccessKeyId=[redacted]&n=1"],
@@ -248,7 +248,7 @@ fn json_is_understood_however_deep_it_is_quoted() {
     let mut text = r#"{"token":"a\"b","n":1}"#.to_owned();
     for _ in 0..4 {
         let clean = redactor().text(&text).into_owned();
-        assert!(clean.contains("[redacted]") && clean.contains("n") && !clean.contains('b'), "{text}: {clean}");
+        assert!(clean.contains("[redacted]") && clean.contains('n') && !clean.contains('b'), "{text}: {clean}");
         text = serde_json::to_string(&text).unwrap();
     }
 }
@@ -256,9 +256,14 @@ fn json_is_understood_however_deep_it_is_quoted() {
 #[test]
 fn numbers_that_no_card_has_stay() {
     // All of them pass Luhn's check.
-    for number in ["2026112821338", "20261128213349", "2026112821334538", "601100000004", "2000000000000006", "5999999999999993"] {
+    for number in
+        ["2026112821338", "20261128213349", "2026112821334538", "601100000004", "2000000000000006", "5999999999999993"]
+    {
         let digits = number.bytes().rev().enumerate();
-        let sum: u32 = digits.map(|(at, digit)| u32::from(digit - b'0') * if at % 2 == 1 { 2 } else { 1 }).map(|n| n / 10 + n % 10).sum();
+        let sum: u32 = digits
+            .map(|(at, digit)| u32::from(digit - b'0') * if at % 2 == 1 { 2 } else { 1 })
+            .map(|n| n / 10 + n % 10)
+            .sum();
         assert_eq!((sum % 10, redactor().text(number).as_ref()), (0, number));
     }
     check("3530111333300000,30569309025904,6304000000000000", expect!["[redacted],[redacted],[redacted]"]);
@@ -268,8 +273,28 @@ fn numbers_that_no_card_has_stay() {
 #[test]
 fn long_texts_made_to_be_slow_are_not() {
     let pieces = [
-        "sk-", "-eyJ", "eyJ.", "_AIza", "-----BEGIN X", "-----BEGIN PRIVATE KEY-", "a@", "a%40", "://a:b", "Bearer ", "token=",
-        "token: [", "password: {", "\"token\":[", "\"token\":\"\\", "\\\\\"", "4 ", "4-4", "cookie=\n", "Basic YTpi", "[[[[", ": ",
+        "sk-",
+        "-eyJ",
+        "eyJ.",
+        "_AIza",
+        "-----BEGIN X",
+        "-----BEGIN PRIVATE KEY-",
+        "a@",
+        "a%40",
+        "://a:b",
+        "Bearer ",
+        "token=",
+        "token: [",
+        "password: {",
+        "\"token\":[",
+        "\"token\":\"\\",
+        "\\\\\"",
+        "4 ",
+        "4-4",
+        "cookie=\n",
+        "Basic YTpi",
+        "[[[[",
+        ": ",
     ];
     let redactor = redactor();
     for piece in pieces {

@@ -271,9 +271,11 @@ fn labels_hold_no_secrets_however_they_come() {
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
     }
-    let attributes = registry.snapshot().into_iter().filter_map(|sample| sample.origin).flat_map(|origin| {
-        origin.attributes.iter().map(|(_, value)| format!("{value:?}")).collect::<Vec<_>>()
-    });
+    let attributes = registry
+        .snapshot()
+        .into_iter()
+        .filter_map(|sample| sample.origin)
+        .flat_map(|origin| origin.attributes.iter().map(|(_, value)| format!("{value:?}")).collect::<Vec<_>>());
     assert!(attributes.collect::<String>().find('@').is_none(), "nor do they in OTLP");
     assert!(registry.remove(&desc, &["xyz", "amy@example.com"]), "what looks the same is the same series");
 }
@@ -306,7 +308,15 @@ fn what_is_read_while_series_begin_is_never_torn_and_never_shrinks() {
     let recorder = MetricsRecorder::new(&registry);
     let total = |registry: &Registry, name: &str| {
         let samples = registry.snapshot().into_iter().filter(|sample| sample.name == name);
-        samples.map(|sample| if sample.kind == MetricKind::Histogram { sample.count as f64 } else { sample.value }).sum::<f64>()
+        samples
+            .map(|sample| {
+                if sample.kind == MetricKind::Histogram {
+                    f64::from(u32::try_from(sample.count).unwrap())
+                } else {
+                    sample.value
+                }
+            })
+            .sum::<f64>()
     };
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..3_u32)

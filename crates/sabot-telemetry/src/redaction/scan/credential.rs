@@ -145,7 +145,8 @@ struct Run {
 impl Run {
     fn at(bytes: &[u8], start: usize) -> Self {
         let end = run_after(bytes, start, is_key);
-        let last = |wanted: fn(&u8) -> bool| slice(bytes, start..end).iter().rposition(wanted).map_or(0, |at| start + at);
+        let last =
+            |wanted: fn(&u8) -> bool| slice(bytes, start..end).iter().rposition(wanted).map_or(0, |at| start + at);
         let is_random = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
         Self { end, dash: last(|byte| *byte == b'-'), random: last(is_random) }
     }
@@ -157,9 +158,7 @@ fn prefixed_at(bytes: &[u8], at: usize, run: &Run) -> Option<Range<usize>> {
             let end = run_after(bytes, at + 2, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
             (end - at >= 18).then_some(at - 2..end)
         }
-        b'I' if is_google(bytes, at) => {
-            (run.end - at >= 33).then_some(at - 1..run.end)
-        }
+        b'I' if is_google(bytes, at) => (run.end - at >= 33).then_some(at - 1..run.end),
         b'J' if is_jwt(bytes, at) => jwt_end(bytes, at, run.end).map(|end| at - 2..end),
         b'-' if is_pem(bytes, at) => private_key_end(bytes, at - 4).map(|end| at - 4..end),
         b'-' | b'_' => {

@@ -119,7 +119,8 @@ fn quoted_field(text: &str, colon: usize) -> Option<Range<usize>> {
         quote @ (b'"' | b'\'') => open + 1..quoted_end(bytes, open + 1, *quote, level),
         b'[' | b'{' => open..closing(bytes, open, level),
         _ => {
-            let end = run_after(bytes, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
+            let end =
+                run_after(bytes, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
             // They say whether there is a secret, and not which.
             if matches!(slice(bytes, start..end), b"null" | b"true" | b"false") { start..start } else { start..end }
         }
