@@ -342,3 +342,12 @@ fn what_is_read_while_series_begin_is_never_torn_and_never_shrinks() {
     assert_eq!((total(&registry, "events_total"), total(&registry, "sizes")), (6_000.0, 6_000.0));
     assert_eq!(registry.snapshot().len(), 2 * 51, "the cap holds, and overflow has the rest");
 }
+
+#[test]
+fn a_gauge_is_not_moved_by_what_is_no_number() {
+    let gauge = crate::Gauge::default();
+    for change in [2.5, f64::NAN, f64::INFINITY, -1.0] {
+        gauge.add(change);
+    }
+    assert_eq!(gauge.value().to_bits(), 1.5_f64.to_bits());
+}
