@@ -30,7 +30,7 @@
 use std::error::Error;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{Span, TraceContextExt, TraceState};
+use opentelemetry::trace::{Span, Status, TraceContextExt, TraceState};
 
 pub(crate) use self::failure::Failure;
 use crate::context::TraceContext;
@@ -112,6 +112,9 @@ pub fn record_exception<S: Span, E: Error + ?Sized>(span: &mut S, error: &E) {
         span.add_event("exception", event);
         span.set_attribute(error_type);
         span.set_status(status);
+    } else {
+        // One that sampling has left out may be measured.
+        span.set_status(Status::error(""));
     }
 }
 

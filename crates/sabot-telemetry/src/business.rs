@@ -9,7 +9,7 @@ use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, trace};
 
 use crate::names::metric_attributes::{BUSINESS_VALUE, OPERATION_TYPE, REQUEST_ID, TENANT_ID, USER_ID, USER_TIER};
 use crate::record::{Attribute, AttributeValue};
-use crate::{ActiveSpan, Registry, Spans, Text, TraceContext};
+use crate::{ActiveSpan, Registry, SpanKind, Spans, Text, TraceContext};
 
 mod tenants;
 mod user;
@@ -144,6 +144,19 @@ impl BusinessMetrics {
         }
     }
 
+    /// What a sampling rule may ask for before the span begins; no user's id, which would cost a hash.
+    fn known(&self, key: &str) -> Option<AttributeValue> {
+        let text = match key {
+            TENANT_ID => &self.tenant_id,
+            USER_TIER => &self.customer_tier,
+            REQUEST_ID => &self.request_id,
+            OPERATION_TYPE => &self.operation_type,
+            BUSINESS_VALUE => return self.business_value.map(Into::into),
+            _ => return None,
+        };
+        text.clone().map(Into::into)
+    }
+
     fn each(&self, mut set: impl FnMut(Text, AttributeValue)) {
         let user = self.user_id.as_ref().zip(self.key.as_ref()).map(|(user, key)| Text::from(key.pseudonym(user)));
         let texts = [
@@ -216,14 +229,16 @@ fn otel_value(value: AttributeValue) -> Value {
     }
 }
 
-/// A span that begins with what is known of the business behind it. Whether it is recorded is decided first.
+/// A span that begins with what is known of the business behind it. Whether it is recorded is decided first, also by what
+/// is known: rules by tier, operation and tenant see it.
 pub fn enhanced_span(
     spans: &Spans,
     name: impl Into<Text>,
     parent: impl Into<Option<TraceContext>>,
     business: &BusinessMetrics,
 ) -> ActiveSpan {
-    let mut span = spans.start(name).parent(parent).start();
+    let known = |key: &str| business.known(key);
+    let mut span = spans.start(name).parent_with(parent, "", SpanKind::Internal, known).start();
     business.apply(&mut span);
     span
 }

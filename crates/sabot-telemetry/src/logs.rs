@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt;
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,6 +23,8 @@ use crate::{Attribute, AttributeValue, Text, TraceContext, current_trace};
 
 /// Most attributes of a record; the standard's default.
 const MAX_ATTRIBUTES: usize = 128;
+/// Most bytes of a body and of an attribute's text, so that a queue of records is also one of bounded bytes.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// How much a record matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,13 +111,24 @@ pub struct LogQueue {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     sender: SyncSender<Box<LogRecord>>,
     receiver: Mutex<Receiver<Box<LogRecord>>>,
     received: AtomicU64,
     dropped: AtomicU64,
     redactor: Option<Arc<Redactor>>,
+    wake_every: u64,
+    /// Wakes who drains this queue, if somebody waits for it.
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("received", &self.received)
+            .field("dropped", &self.dropped)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LogQueue {
@@ -121,14 +136,26 @@ impl LogQueue {
     pub fn new(capacity: usize, redactor: Option<Arc<Redactor>>) -> Self {
         let (sender, receiver) = sync_channel(capacity.max(1));
         let (receiver, received, dropped) = (Mutex::new(receiver), AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { sender, receiver, received, dropped, redactor }) }
+        let wake_every = u64::try_from(capacity / 8).unwrap_or(u64::MAX).max(1);
+        let shared = Shared { sender, receiver, received, dropped, redactor, wake_every, wake: OnceLock::new() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Calls `wake` whenever an eighth of the capacity has come in; only the first call counts.
+    pub(crate) fn wake_with(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.shared.wake.get_or_init(|| Box::new(wake));
     }
 
     /// Adds a record, unless the queue is full.
     pub fn push(&self, record: LogRecord) {
-        self.shared.received.fetch_add(1, Ordering::Relaxed);
+        let received = self.shared.received.fetch_add(1, Ordering::Relaxed) + 1;
         if self.shared.sender.try_send(Box::new(record)).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        if received.is_multiple_of(self.shared.wake_every)
+            && let Some(wake) = self.shared.wake.get()
+        {
+            wake();
         }
     }
 
@@ -194,11 +221,16 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             body: Text::default(),
             attributes: Vec::new(),
             dropped_attributes: 0,
-            trace: current_trace(),
+            trace: trace_here(),
         };
         event.record(&mut Fields(&mut record));
         queue.push(record);
     }
+}
+
+/// The current trace. A thread that is ending may have no context any more, and asking for it there panics.
+fn trace_here() -> Option<TraceContext> {
+    catch_unwind(current_trace).unwrap_or_default()
 }
 
 /// Takes the fields of an event in.
@@ -208,19 +240,31 @@ impl Fields<'_> {
     fn add(&mut self, field: &Field, value: AttributeValue) {
         match (field.name(), value) {
             ("message", AttributeValue::Str(text)) => self.0.body = text,
+            // What the `log` crate's records say of themselves when they come by way of `tracing-log`.
+            ("log.target", AttributeValue::Str(target)) => self.0.target = target,
+            ("log.module_path", _) => {}
+            ("log.file", file) => self.add_named("code.file.path", file),
+            ("log.line", line) => self.add_named("code.line.number", line),
+            (name, value) => self.add_named(name, value),
+        }
+    }
+
+    fn add_named(&mut self, name: &'static str, value: AttributeValue) {
+        match (name, value) {
             (name, value) if self.0.attributes.len() < MAX_ATTRIBUTES => self.0.attributes.push((name.into(), value)),
-            _ => self.0.dropped_attributes += 1,
+            _ => self.0.dropped_attributes = self.0.dropped_attributes.saturating_add(1),
         }
     }
 }
 
 impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, written(format_args!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.to_owned().into());
+        let start = value.get(..value.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or(value);
+        self.add(field, start.to_owned().into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -240,7 +284,26 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.add(field, value.to_string().into());
+        self.add(field, written(format_args!("{value}")));
+    }
+}
+
+/// As much of what is formatted as is kept. What fails to format is kept as far as it went.
+fn written(what: fmt::Arguments<'_>) -> AttributeValue {
+    let mut text = Bounded(String::new());
+    let _is_whole = fmt::write(&mut text, what).is_ok();
+    text.0.into()
+}
+
+/// Text that takes no more than [`MAX_TEXT_BYTES`], and then says so.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_TEXT_BYTES - self.0.len();
+        let fits = text.get(..text.floor_char_boundary(room)).unwrap_or(text);
+        self.0.push_str(fits);
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -250,7 +313,12 @@ mod tests {
     use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::{LogLayer, LogQueue, Severity};
+    use std::cell::RefCell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::{LogLayer, LogQueue, MAX_TEXT_BYTES, Severity};
     use crate::AttributeValue;
 
     #[test]
@@ -273,6 +341,78 @@ mod tests {
         assert_eq!(record.attributes, expected);
         let trace = record.trace.expect("a trace");
         assert_eq!((trace.trace_id[15], trace.span_id[7], trace.is_sampled()), (7, 9, true));
+    }
+
+    fn logged(log: impl FnOnce()) -> super::LogRecord {
+        let queue = LogQueue::new(10, None);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(queue.layer()), log);
+        queue.drain(10).remove(0)
+    }
+
+    #[test]
+    fn long_texts_are_cut_where_a_character_ends() {
+        let long = "é".repeat(MAX_TEXT_BYTES);
+        let more = vec![7; MAX_TEXT_BYTES];
+        let record = logged(|| tracing::info!(plain = long.as_str(), shown = %long, ?more, "{long}"));
+        let lengths = record.attributes.iter().map(|(_, value)| match value {
+            AttributeValue::Str(text) => text.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(lengths.chain([record.body.len()]).collect::<Vec<_>>(), [MAX_TEXT_BYTES; 4]);
+    }
+
+    #[test]
+    fn records_of_the_log_crate_say_where_they_come_from() {
+        let record = logged(|| {
+            tracing::info!(
+                target: "log",
+                { log.target = "hyper::pool", log.module_path = "hyper", log.file = "pool.rs", log.line = 7 },
+                "x"
+            );
+        });
+        let expected = [("code.file.path".into(), "pool.rs".into()), ("code.line.number".into(), 7.into())];
+        assert_eq!((&*record.target, &record.attributes[..]), ("hyper::pool", &expected[..]));
+    }
+
+    #[test]
+    fn who_drains_is_woken_before_the_queue_is_full() {
+        let queue = LogQueue::new(16, None);
+        let woken = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&woken);
+        queue.wake_with(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(queue.layer()), || {
+            (0..15).for_each(|at| tracing::info!(at, "x"));
+        });
+        assert_eq!(woken.load(Ordering::Relaxed), 7, "every eighth of the room");
+    }
+
+    /// Logs when its thread ends.
+    struct AtTheEnd(Sender<Option<crate::TraceContext>>);
+
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            self.0.send(super::trace_here()).unwrap_or_default();
+        }
+    }
+
+    thread_local! {
+        static BEFORE: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+        static AFTER: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+    }
+
+    #[test]
+    fn what_is_logged_while_a_thread_ends_is_logged() {
+        let (sender, traces) = channel();
+        let other = sender.clone();
+        let thread = std::thread::Builder::new().spawn(move || {
+            BEFORE.set(Some(AtTheEnd(sender)));
+            assert_eq!(crate::current_trace(), None);
+            AFTER.set(Some(AtTheEnd(other)));
+        });
+        thread.unwrap().join().unwrap();
+        assert_eq!(traces.iter().collect::<Vec<_>>(), [None, None]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod registry;
 mod sample;
 mod text;
 mod trie;
+mod turn;
 
 pub use attributes::{LabelList, LabelValue, MetricAttribute};
 pub use counter::Counter;

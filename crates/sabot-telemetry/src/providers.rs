@@ -149,8 +149,8 @@ fn start(
     let mut resource = resource(&config);
     redactor.attributes(&mut resource.attributes);
     let resource = Arc::new(resource);
-    let (logs, registry) =
-        (LogQueue::new(settings.logs_batch.max_queue_size, Some(Arc::clone(&redactor))), Registry::new());
+    let logs = LogQueue::new(settings.logs_batch.max_queue_size, Some(Arc::clone(&redactor)));
+    let registry = Registry::with_redactor(Arc::clone(&redactor));
     let sends_logs = settings.exporters.targets.iter().any(|target| target.takes(Signal::Logs));
     set_up_logging(Some(&logs).filter(|_| config.drain_queues && sends_logs))?;
     config.warn();
@@ -174,6 +174,8 @@ fn start(
     };
     if config.drain_queues && !settings.exporters.targets.is_empty() {
         let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
+        let spans = providers.span_queue.clone();
+        providers.logs.wake_with(move || spans.wake());
         let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
         let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
         let drain = Mutex::new(Some(thread.map_err(TelemetryError::Thread)?));

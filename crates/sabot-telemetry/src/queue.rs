@@ -154,8 +154,13 @@ impl SpanQueue {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
         if received.is_multiple_of(self.shared.wake_every) {
-            self.signal(|signal| signal.woken = true);
+            self.wake();
         }
+    }
+
+    /// Wakes the consumer.
+    pub(crate) fn wake(&self) {
+        self.signal(|signal| signal.woken = true);
     }
 
     fn signal(&self, change: impl FnOnce(&mut Signal)) {

@@ -162,7 +162,7 @@ impl SpanRecord {
             }
             self.attributes.push((key, value));
         } else {
-            self.dropped.attributes += 1;
+            self.drop_attributes(1);
         }
     }
 
@@ -171,6 +171,19 @@ impl SpanRecord {
         match self.attributes.iter_mut().find(|(known, _)| *known == key) {
             Some((_, known)) => *known = value,
             None => self.add_attribute(key, value),
+        }
+    }
+
+    /// Keeps of each key the last value, in the place of the first. For the consumer: whoever sets attributes does not look
+    /// for those that are there.
+    fn make_keys_unique(&mut self) {
+        let attributes = &self.attributes;
+        let is_repeated =
+            |(at, (key, _)): (usize, &Attribute)| attributes.iter().take(at).any(|(known, _)| known == key);
+        if attributes.iter().enumerate().any(is_repeated) {
+            for (key, value) in std::mem::take(&mut self.attributes) {
+                self.replace_attribute(key, value);
+            }
         }
     }
 
@@ -187,7 +200,7 @@ impl SpanRecord {
             event.attributes.truncate(MAX_ATTRIBUTES);
             self.events.push(event);
         } else {
-            self.dropped.events += 1;
+            self.dropped.events = self.dropped.events.saturating_add(1);
         }
     }
 
@@ -201,7 +214,7 @@ impl SpanRecord {
         if self.links.len() < MAX_LINKS {
             self.links.push(link);
         } else {
-            self.dropped.links += 1;
+            self.dropped.links = self.dropped.links.saturating_add(1);
         }
     }
 }

@@ -127,6 +127,15 @@ impl Redactor {
         }
     }
 
+    /// The value of a metric's label as it may be seen. A label cannot be dropped: its metric lists it.
+    pub(crate) fn label<'a>(&self, key: &str, value: &'a str) -> Cow<'a, str> {
+        match self.keys.judge_anew(key) {
+            Verdict::Look => self.text(value),
+            Verdict::Secret | Verdict::Content => Cow::Borrowed(REDACTED),
+            Verdict::Allowed => Cow::Borrowed(value),
+        }
+    }
+
     /// How much has been taken out so far.
     pub fn counts(&self) -> RedactionCounts {
         let Counts { keys, values, content } = &self.counts;

@@ -7,17 +7,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::TelemetryConfig;
-use crate::{Attribute, Resource};
+use crate::{Attribute, AttributeValue, Resource};
 
 /// Attributes by key; the first that is set stays.
 #[derive(Debug, Default)]
-struct Attributes(BTreeMap<String, String>);
+struct Attributes(BTreeMap<String, AttributeValue>);
 
 impl Attributes {
     fn add(&mut self, key: &str, value: Option<String>) {
         if let Some(value) = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
-            self.0.entry(key.to_owned()).or_insert(value);
+            self.0.entry(key.to_owned()).or_insert_with(|| value.into());
         }
+    }
+
+    fn add_number(&mut self, key: &str, value: u32) {
+        self.0.entry(key.to_owned()).or_insert_with(|| value.into());
     }
 }
 
@@ -40,7 +44,7 @@ pub(crate) fn resource(config: &TelemetryConfig) -> Resource {
         container(&mut attributes, Path::new("/proc/self"));
         kubernetes(&mut attributes, &|name| std::env::var(name).ok(), Path::new("/var/run/secrets/kubernetes.io"));
     }
-    let attributes = attributes.0.into_iter().map(|(key, value)| -> Attribute { (key.into(), value.into()) });
+    let attributes = attributes.0.into_iter().map(|(key, value)| -> Attribute { (key.into(), value) });
     Resource { service_name: config.service_name.clone().into(), attributes: attributes.collect() }
 }
 
@@ -56,7 +60,7 @@ fn instance_id() -> String {
 
 /// Without its arguments, which may hold secrets.
 fn process(attributes: &mut Attributes) {
-    attributes.add("process.pid", Some(std::process::id().to_string()));
+    attributes.add_number("process.pid", std::process::id());
     let executable = std::env::current_exe().ok();
     let name = executable.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     attributes.add("process.executable.name", name);
@@ -89,11 +93,16 @@ fn architecture(arch: &str) -> &str {
 /// The id of the container, where the kernel still shows it: in the paths of control groups or of mounts.
 fn container(attributes: &mut Attributes, proc: &Path) {
     let read = |file: &str| std::fs::read_to_string(proc.join(file)).unwrap_or_default();
-    let cgroup = read("cgroup").lines().rev().find_map(|line| container_id(line.rsplit('/').next()?));
+    let cgroup = read("cgroup").lines().rev().find_map(|line| line.rsplit('/').find_map(container_id));
     let mounted = || {
         let mounts = read("mountinfo");
-        let mut lines = mounts.lines().filter(|line| line.contains("/containers/"));
-        lines.find_map(|line| line.split('/').find_map(container_id))
+        // Docker's and Podman's; the ids of images and layers stand elsewhere.
+        let behind = |line: &str, directory| {
+            line.split(directory).skip(1).find_map(|path| container_id(path.split('/').next()?))
+        };
+        mounts.lines().find_map(|line| {
+            ["/containers/", "/overlay-containers/"].iter().find_map(|directory| behind(line, *directory))
+        })
     };
     attributes.add("container.id", cgroup.or_else(mounted));
 }
@@ -131,6 +140,10 @@ mod tests {
 
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+    fn said(value: &AttributeValue) -> String {
+        if let AttributeValue::Str(text) = value { text.to_string() } else { panic!("{value:?}") }
+    }
+
     #[test]
     fn what_is_configured_counts_more_than_what_is_found() {
         let config = TelemetryConfig::new("shop")
@@ -143,7 +156,7 @@ mod tests {
         let text = |text: &str| Some(AttributeValue::Str(text.to_owned().into()));
         assert_eq!(value("host.name"), text("mine"));
         assert_eq!((value("service.version"), value("deployment.environment.name")), (text("1.2"), text("production")));
-        assert_eq!(value("process.pid"), text(&std::process::id().to_string()));
+        assert_eq!(value("process.pid"), Some(std::process::id().into()), "a number, as the conventions have it");
         assert_eq!(value("os.type"), text(std::env::consts::OS));
         assert!(value("process.command_line").is_none(), "arguments may hold secrets");
         let little = resource(&config.with_resource_detection(false));
@@ -171,16 +184,25 @@ mod tests {
         let found = || {
             let mut attributes = Attributes::default();
             container(&mut attributes, proc.path());
-            attributes.0.get("container.id").cloned()
+            attributes.0.get("container.id").map(said)
         };
         assert_eq!(found(), None);
         fs::write(proc.path().join("cgroup"), "0::/\n").expect("written");
         let mounts = format!("1 2 0:3 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/x rw\n");
         fs::write(proc.path().join("mountinfo"), mounts).expect("written");
         assert_eq!(found().as_deref(), Some(ID));
-        fs::write(proc.path().join("cgroup"), format!("1:name=x:/kubepods/{}\n", ID.replace('0', "f")))
-            .expect("written");
-        assert_eq!(found(), Some(ID.replace('0', "f")), "the control group says it best");
+        let layer = ID.replace('1', "e");
+        let podman = format!(
+            "1 2 0:3 / / rw - overlay overlay rw,upperdir=/var/lib/containers/storage/overlay/{layer}/diff\n\
+             1 2 0:3 /run/containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs x rw\n"
+        );
+        fs::write(proc.path().join("mountinfo"), podman).expect("written");
+        assert_eq!(found().as_deref(), Some(ID), "a layer of an image is no container");
+        let within = ID.replace('0', "f");
+        for path in [format!("/kubepods/{within}"), format!("/docker/{within}/init.scope")] {
+            fs::write(proc.path().join("cgroup"), format!("1:name=x:{path}\n")).expect("written");
+            assert_eq!(found().as_deref(), Some(within.as_str()), "the control group says it best: {path}");
+        }
     }
 
     #[test]
@@ -196,8 +218,8 @@ mod tests {
         fs::write(secrets.path().join("serviceaccount/namespace"), "prod\n").expect("written");
         let mut attributes = Attributes::default();
         kubernetes(&mut attributes, &lookup, secrets.path());
-        let found: Vec<_> = attributes.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        assert_eq!(found, [("k8s.namespace.name", "prod"), ("k8s.node.name", "n1"), ("k8s.pod.name", "shop-1")]);
+        let found: Vec<_> = attributes.0.iter().map(|(key, value)| format!("{key}={}", said(value))).collect();
+        assert_eq!(found, ["k8s.namespace.name=prod", "k8s.node.name=n1", "k8s.pod.name=shop-1"]);
         let mut outside = Attributes::default();
         kubernetes(&mut outside, &|_| None, Path::new("/nowhere"));
         assert!(outside.0.is_empty());

@@ -23,8 +23,8 @@ mod ids;
 pub use active::ActiveSpan;
 pub use draft::SpanDraft;
 
-pub(crate) use active::causes;
-use active::{Purpose, Recording};
+use active::Purpose;
+pub(crate) use active::{Way, causes};
 pub(crate) use ids::{new_span_id, new_unique_id};
 
 use ids::new_trace_id;
@@ -44,7 +44,7 @@ enum Mode {
 
 /// What recorded spans share.
 #[derive(Debug)]
-struct Recorder {
+pub(crate) struct Recorder {
     resource: Arc<Resource>,
     queue: SpanQueue,
     judges: SpanJudges,
@@ -211,14 +211,16 @@ impl SpanStart<'_> {
     }
 
     /// The first span of a new trace, recorded if the sampling says so for its trace id and its name.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as for root_with")]
     pub fn root(self) -> SpanDraft {
         self.root_with(SpanKind::Internal, |_| None)
     }
 
     /// [`root`](Self::root) of a kind, with attributes for rules that judge them, such as the customer's tier. `known` is
     /// asked for no attribute that no rule names, and what it tells is for judging only: set it on the draft as well.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as a call, a root that is left out would cost half as much again")]
     pub fn root_with(self, kind: SpanKind, known: impl Fn(&str) -> Option<AttributeValue>) -> SpanDraft {
         let recorder = match &self.spans.mode {
             Mode::Disabled => return SpanDraft::unrecorded(TraceContext::default()),
@@ -226,12 +228,17 @@ impl SpanStart<'_> {
             Mode::Recording(recorder) => Some(recorder),
         };
         let trace_id = new_trace_id();
-        match recorder {
+        let mut name = self.name;
+        let recording = match recorder {
             Some(recorder) if recorder.kept_from.keeps(randomness_of(&trace_id)) => {
-                recorder.root(trace_id, kind, self.name, self.routine, known)
+                // Taken and not moved, so that where it is not wanted it needs no place in memory.
+                recorder.root(trace_id, kind, std::mem::take(&mut name), self.routine, known)
             }
-            _ => SpanDraft::unrecorded(unsampled_root(trace_id)),
-        }
+            _ => None,
+        };
+        let context =
+            recording.as_ref().map_or_else(|| unsampled_root(trace_id), |unfinished| unfinished.root_context());
+        SpanDraft::new(context, recording)
     }
 }
 
@@ -240,6 +247,36 @@ impl SpanStart<'_> {
 fn unsampled_root(trace_id: [u8; 16]) -> TraceContext {
     let [span_id, ..] = *trace_id.as_chunks().0 else { return TraceContext::default() };
     TraceContext { trace_id, span_id, flags: 0 }
+}
+
+impl Unfinished {
+    #[inline]
+    fn purpose(&self) -> Option<Purpose> {
+        self.way().map(|way| way.purpose)
+    }
+
+    /// Whether what is set on it is kept.
+    #[inline]
+    fn is_kept(&self) -> bool {
+        self.purpose() != Some(Purpose::Measured)
+    }
+
+    /// Tells who asks for local roots that one begins; it may be none.
+    fn begin_root(&mut self) {
+        if let (record, Some(way)) = self.with_way()
+            && !way.recorder.begin(record)
+        {
+            way.purpose = Purpose::Recorded;
+        }
+    }
+
+    /// The context of a root.
+    #[inline]
+    fn root_context(&self) -> TraceContext {
+        let flags = if self.is_kept() { SAMPLED } else { 0 };
+        let (trace_id, span_id) = self.ids();
+        TraceContext { trace_id, span_id, flags }
+    }
 }
 
 impl Recorder {
@@ -252,15 +289,15 @@ impl Recorder {
         name: Text,
         routine: bool,
         known: impl Fn(&str) -> Option<AttributeValue>,
-    ) -> SpanDraft {
+    ) -> Option<Box<Unfinished>> {
         match self.judges.sampler.root(&trace_id, &name, known) {
             Some(trace_state) if self.queue.is_open() && (!routine || self.queue.admits_routine(false)) => {
                 // How likely routine work is to be admitted is not known, so its weight is not either.
                 let trace_state = if routine { Text::default() } else { trace_state };
                 let context = TraceContext { trace_id, span_id: new_span_id(), flags: SAMPLED };
-                SpanDraft::recorded(context, self.record(self.may_be_root, context, None, trace_state, kind, name))
+                Some(self.record(self.may_be_root, context, None, trace_state, kind, name))
             }
-            _ => self.unsampled(unsampled_root(trace_id), None, kind, name),
+            _ => self.measured(unsampled_root(trace_id), None, kind, name),
         }
     }
 
@@ -290,11 +327,19 @@ impl Recorder {
         kind: SpanKind,
         name: Text,
     ) -> SpanDraft {
-        if self.judges.red.is_none() || !self.queue.is_open() {
-            return SpanDraft::unrecorded(context);
-        }
-        let recording = self.record(Purpose::Measured, context, parent_span_id, Text::default(), kind, name);
-        SpanDraft::recorded(context, recording)
+        SpanDraft::new(context, self.measured(context, parent_span_id, kind, name))
+    }
+
+    /// What is filled to measure such a span, if that is configured.
+    fn measured(
+        self: &Arc<Self>,
+        context: TraceContext,
+        parent_span_id: Option<[u8; 8]>,
+        kind: SpanKind,
+        name: Text,
+    ) -> Option<Box<Unfinished>> {
+        let is_measured = self.judges.red.is_some() && self.queue.is_open();
+        is_measured.then(|| self.record(Purpose::Measured, context, parent_span_id, Text::default(), kind, name))
     }
 
     fn record(
@@ -305,7 +350,7 @@ impl Recorder {
         trace_state: Text,
         kind: SpanKind,
         name: Text,
-    ) -> Recording {
+    ) -> Box<Unfinished> {
         if purpose != Purpose::Measured {
             self.queue.expect_one();
         }
@@ -326,7 +371,7 @@ impl Recorder {
             links: Vec::new(),
             dropped: Dropped::default(),
         };
-        Recording { record: Box::new(Unfinished::new(record)), purpose, recorder: Arc::clone(self) }
+        Box::new(Unfinished::on(Way { purpose, recorder: Arc::clone(self) }, record))
     }
 
     fn push(&self, released: Released) {

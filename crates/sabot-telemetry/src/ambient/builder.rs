@@ -72,17 +72,22 @@ impl SpanBuilder {
     ) -> Self {
         let mut name = name.into();
         let begun = with_installed(|tracer| tracer.begin(std::mem::take(&mut name), context, kind, &known));
-        Self { begun: begun.unwrap_or_else(|| Begun::passing_on(context)), start: None }
+        Self::of(begun.unwrap_or_else(|| Begun::passing_on(context)))
+    }
+
+    /// What somebody has begun.
+    pub(crate) const fn of(begun: Begun) -> Self {
+        Self { begun, start: None }
     }
 
     /// Whether anything given to this builder will be kept.
-    pub const fn is_recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.begun.draft.is_recording()
     }
 
     /// Whether anybody hears of the span's end: it is recorded, or measured.
     #[cfg(any(feature = "redis", feature = "sqlx"))]
-    pub(crate) const fn is_tracked(&self) -> bool {
+    pub(crate) fn is_tracked(&self) -> bool {
         self.begun.draft.is_tracked()
     }
 

@@ -87,17 +87,17 @@ impl SpanHandle {
 
     /// Says how it went: [`Ok`](Status::Ok) is final, and [`Unset`](Status::Unset) takes nothing back.
     pub fn set_status(&self, status: Status) {
-        // Also if it is not recorded: it may be measured.
+        // Also of one that sampling has left out: its end may be measured.
         self.context.span().set_status(status);
     }
 
-    /// Marks it as failed; what is said of it is built only if it is recorded.
+    /// Marks it as failed; what there is to say is asked for only if the span is recorded.
     pub(crate) fn fail_with(&self, failure: impl FnOnce() -> Failure) {
-        let span = self.context.span();
         if !self.is_recording() {
-            return span.set_status(Status::error(""));
+            return self.set_status(Status::error(""));
         }
         let Failure { event, error_type, status } = failure();
+        let span = self.context.span();
         span.add_event("exception", event);
         span.set_attribute(error_type);
         span.set_status(status);

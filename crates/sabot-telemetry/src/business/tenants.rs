@@ -15,6 +15,7 @@ use crate::{Counter, MetricDesc, MetricKind, Registry};
 
 /// The tenant of all who have no series of their own, and the operation of all above the limit.
 const OTHER: &str = "other";
+const TENANT_LABEL: &str = "tenant_id";
 /// Most operations of one tenant that are told apart.
 const MAX_OPERATIONS: usize = 32;
 /// A tenant outside needs at least so many pieces of work more than twice those of the smallest inside.
@@ -59,7 +60,7 @@ struct Estimate {
 impl Tenants {
     pub(super) fn new(registry: Registry, most: usize) -> Self {
         let desc = MetricDesc::new("sabot_business_value_total", MetricKind::Counter, "What work was worth.")
-            .with_labels(["tenant_id", "operation"])
+            .with_labels([TENANT_LABEL, "operation"])
             .with_component("business");
         Self { registry, desc, most, inside: RwLock::default(), other: Tenant::default(), outside: Mutex::default() }
     }
@@ -71,7 +72,8 @@ impl Tenants {
             if let Some(known) = inside.get(tenant) {
                 return self.add(known, tenant, operation, value);
             }
-            if inside.len() >= self.most {
+            // One whose name is not to be seen has no series to itself: it would be shared with all others like it.
+            if inside.len() >= self.most || !self.registry.shows(TENANT_LABEL, tenant) {
                 self.add(&self.other, OTHER, operation, value);
                 drop(inside);
                 return self.follow(tenant);
@@ -132,6 +134,7 @@ impl Tenants {
         };
         if sure > 2 * work + MARGIN
             && !inside.contains_key(tenant)
+            && self.registry.shows(TENANT_LABEL, tenant)
             && let Some(leaving) = inside.remove(&smallest)
         {
             self.fold(&smallest, &leaving);

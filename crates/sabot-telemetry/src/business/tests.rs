@@ -6,7 +6,10 @@ use opentelemetry::trace::{Span as _, SpanContext, Status, TraceContextExt, Trac
 use opentelemetry::{Context, KeyValue};
 
 use super::{BusinessMetrics, BusinessRecorder, MAX_OF_EACH, UserIdKey, enhanced_span};
-use crate::{AttributeValue, Registry, SpanRecord, TelemetryConfig, init_telemetry};
+use crate::{
+    AttributeValue, Redaction, Redactor, Registry, Sampling, SamplingStrategy, SpanRecord, TelemetryConfig,
+    init_telemetry,
+};
 
 fn key() -> UserIdKey {
     UserIdKey::new("0123456789abcdef").unwrap()
@@ -50,6 +53,33 @@ fn everything_that_is_known_is_on_the_span() {
          business.value=Float(12.5)\nfeature.fast_path=Bool(true)\nfeature.layout=b\ncustom.basket.items=Int(3)"
     );
     assert_eq!(text(&span(&all(Some(&key())))), expected);
+}
+
+#[test]
+fn sampling_by_tier_sees_the_tier() {
+    let mut sampling = Sampling { strategy: SamplingStrategy::AlwaysOff.parent_based(), ..Sampling::default() };
+    sampling.customer_tiers = [("premium".to_owned(), 1.0)].into();
+    let config = TelemetryConfig::new("test").without_globals().with_sampling(sampling);
+    let telemetry = init_telemetry(config).expect("telemetry");
+    let is_kept = |business: &BusinessMetrics| enhanced_span(telemetry.spans(), "order", None, business).is_recording();
+    assert!(is_kept(&all(None)));
+    assert!(!is_kept(&BusinessMetrics::new().with_customer_tier("trial")));
+}
+
+/// Their series would be one, and moving it to the others would take what the next adds to it along.
+#[test]
+fn tenants_whose_names_are_redacted_share_the_series_of_all_others() {
+    let registry = Registry::with_redactor(Redactor::new(&Redaction::default()).unwrap().into());
+    let recorder = BusinessRecorder::new(&registry).with_top_tenants(1);
+    for number in 0..100 {
+        let tenant = BusinessMetrics::new().with_tenant_id(format!("t{}@example.com", number % 2));
+        recorder.record(&tenant.with_operation_type("order").with_business_value(1.0));
+    }
+    recorder
+        .record(&BusinessMetrics::new().with_tenant_id("acme").with_operation_type("order").with_business_value(2.0));
+    let text = registry.prometheus_text();
+    assert!(text.contains("{tenant_id=\"other\",operation=\"order\"} 100\n"), "{text}");
+    assert!(text.contains("{tenant_id=\"acme\",operation=\"order\"} 2\n"), "{text}");
 }
 
 #[test]

@@ -168,10 +168,10 @@ impl Family {
     }
 
     /// The series with these label values, or the overflow series once `cap` others exist. True if it was folded.
-    pub(super) fn bind(&mut self, values: &[&str], cap: usize) -> (Series, bool) {
+    pub(super) fn bind(&mut self, values: &[Cow<'_, str>], cap: usize) -> (Series, bool) {
         let desc = &self.desc;
         let Members::Bound(all) = &mut self.series else { return (Series::new(desc, desc.kind), false) };
-        let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        let key: Vec<String> = values.iter().map(|value| value.as_ref().to_owned()).collect();
         if let Some(known) = all.get(&key) {
             return (known.series.clone(), false);
         }
@@ -185,8 +185,8 @@ impl Family {
     }
 
     /// True if there was such a series.
-    pub(super) fn remove(&mut self, values: &[&str]) -> bool {
-        let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+    pub(super) fn remove(&mut self, values: &[Cow<'_, str>]) -> bool {
+        let key: Vec<String> = values.iter().map(|value| value.as_ref().to_owned()).collect();
         match &mut self.series {
             Members::Bound(all) => all.remove(&key).is_some(),
             Members::Open(_) => false,

@@ -16,9 +16,11 @@ impl Gauge {
         self.value.store(value);
     }
 
-    /// Moves the value by `change`, which may be negative.
+    /// Moves the value by `change`, which may be negative. What is not finite is ignored: no later change would mend it.
     pub fn add(&self, change: f64) {
-        self.value.add(change);
+        if change.is_finite() {
+            self.value.add(change);
+        }
     }
 
     /// The value.

@@ -18,6 +18,7 @@ use super::instrument::{InstrumentDesc, Origin};
 use super::trie::Trie;
 use crate::clock::unix_nanos_now;
 use crate::record::{Attribute, AttributeValue, Scope};
+use crate::redaction::Redactor;
 use crate::sync::lock;
 
 mod observed;
@@ -59,6 +60,8 @@ struct Shared {
     is_gone: AtomicBool,
     series: Mutex<BTreeMap<Arc<Labels>, Arc<OpenSeries>>>,
     losses: Arc<Losses>,
+    /// Looks at the attributes of a series once, when it begins.
+    redactor: Option<Arc<Redactor>>,
 }
 
 /// A metric as one library records it.
@@ -142,7 +145,13 @@ impl Known {
 }
 
 impl OpenFamily {
-    pub(super) fn new(desc: InstrumentDesc, metric: MetricDesc, default_cap: usize, losses: Arc<Losses>) -> Self {
+    pub(super) fn new(
+        desc: InstrumentDesc,
+        metric: MetricDesc,
+        default_cap: usize,
+        losses: Arc<Losses>,
+        redactor: Option<Arc<Redactor>>,
+    ) -> Self {
         let shared = Shared {
             cap: desc.series_cap.unwrap_or(default_cap),
             desc: Arc::new(desc),
@@ -151,6 +160,7 @@ impl OpenFamily {
             is_gone: AtomicBool::new(false),
             series: Mutex::default(),
             losses,
+            redactor,
         };
         Self { shared: Arc::new(shared), instruments: Vec::new() }
     }
@@ -210,6 +220,14 @@ impl Shared {
     fn is_full(&self) -> bool {
         self.regular.load(Ordering::Relaxed) >= self.cap
     }
+
+    /// Attributes as they are exported.
+    fn shown(&self, mut attributes: Vec<Attribute>) -> Vec<Attribute> {
+        if let Some(redactor) = &self.redactor {
+            redactor.attributes(&mut attributes);
+        }
+        attributes
+    }
 }
 
 impl Instrument {
@@ -267,6 +285,7 @@ impl Instrument {
         let exact = kept_as_given(base, given);
         let attributes = kept(exact.iter());
         let is_distinct = attributes.len() == exact.len();
+        let attributes = self.shared.shown(attributes);
         let mut series = lock(&self.shared.series);
         let Some(found) = self.find_or_add(&mut series, attributes) else {
             drop(series);

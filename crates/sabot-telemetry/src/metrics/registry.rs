@@ -2,12 +2,14 @@
 //!
 //! The lock here guards the list of series, not their values: a bound handle never takes it.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::accept::prefers_openmetrics;
 use super::family::{BindError, Family, Series, check, clashing};
@@ -15,8 +17,10 @@ use super::instrument::InstrumentDesc;
 use super::open::{Instrument, Losses, OpenFamily};
 use super::sample::samples;
 use super::text::{Exposition, Format, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
+use super::turn::Turn;
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind, MetricSample};
 use crate::record::Scope;
+use crate::redaction::Redactor;
 use crate::sync::lock;
 
 /// Series per metric unless configured otherwise.
@@ -28,6 +32,8 @@ const MAX_OPEN_METRICS: usize = 2_000;
 const MAX_WARNINGS: usize = 1_000;
 /// Most observers, so that a reading ends.
 const MAX_OBSERVERS: usize = 1_000;
+/// How long a reading waits for another that asks the callbacks, before it goes on with the values there are.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
@@ -51,8 +57,10 @@ struct Shared {
     opened: Mutex<BTreeMap<String, String>>,
     warned: Mutex<BTreeSet<String>>,
     callbacks: Mutex<Vec<Callback>>,
-    /// Held while callbacks run: one reading at a time asks them.
-    refreshing: Mutex<()>,
+    /// One reading at a time asks the callbacks.
+    refreshing: Turn,
+    /// Takes secrets out of labels.
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl fmt::Debug for Shared {
@@ -75,6 +83,15 @@ impl Registry {
 
     /// An empty registry with at most `series_cap` series per metric, and one more for what is above it.
     pub fn with_series_cap(series_cap: usize) -> Self {
+        Self::build(series_cap, PATIENCE, None)
+    }
+
+    /// An empty registry whose labels go through `redactor` when their series begins.
+    pub(crate) fn with_redactor(redactor: Arc<Redactor>) -> Self {
+        Self::build(DEFAULT_SERIES_CAP, PATIENCE, Some(redactor))
+    }
+
+    pub(super) fn build(series_cap: usize, patience: Duration, redactor: Option<Arc<Redactor>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 series_cap,
@@ -83,7 +100,8 @@ impl Registry {
                 opened: Mutex::default(),
                 warned: Mutex::default(),
                 callbacks: Mutex::default(),
-                refreshing: Mutex::default(),
+                refreshing: Turn::new(patience),
+                redactor,
             }),
         }
     }
@@ -120,7 +138,7 @@ impl Registry {
         families
             .get_mut(desc.family_name())
             .filter(|family| family.admits(desc).is_ok())
-            .is_some_and(|family| family.remove(values))
+            .is_some_and(|family| family.remove(&self.shown(desc, values)))
     }
 
     /// Stops exporting the series of a metric whose label values `keep` refuses, for things that no longer exist; how
@@ -158,7 +176,7 @@ impl Registry {
 
     /// Calls `refresh` before every reading, to set gauges and [raise](Counter::raise_to) totals kept elsewhere. It may
     /// bind and remove series, and read the registry, which then does not call it again. One that panics is warned about,
-    /// and the reading goes on.
+    /// and the reading goes on. While one hangs, other readings go on without it.
     pub fn on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) {
         lock(&self.shared.callbacks).push(Arc::from(refresh));
     }
@@ -235,7 +253,10 @@ impl Registry {
         if REFRESHING.get() == here {
             return;
         }
-        let _alone = lock(&self.shared.refreshing);
+        let Some(_alone) = self.shared.refreshing.take() else {
+            tracing::warn!("a callback that refreshes metrics does not come to an end; they keep the values they had");
+            return;
+        };
         let outer = REFRESHING.replace(here);
         // Called without the families' lock, because they bind series and take their time.
         let callbacks = lock(&self.shared.callbacks).clone();
@@ -286,11 +307,23 @@ impl Registry {
         if let Some(other) = clashing(&families, &base, metric.kind) {
             return Err(BindError::Clash { name, known_name: other.desc.name().to_owned() });
         }
-        let mut open = OpenFamily::new(desc, metric.clone(), self.shared.series_cap, Arc::clone(&self.shared.losses));
+        let Shared { series_cap, losses, redactor, .. } = &*self.shared;
+        let mut open = OpenFamily::new(desc, metric.clone(), *series_cap, Arc::clone(losses), redactor.clone());
         let instrument = open.instrument(scope)?;
         families.insert(base.clone(), Family::open(metric, open));
         opened.insert(name, base);
         Ok(instrument)
+    }
+
+    /// Whether a label's value is exported as it is.
+    pub(crate) fn shows(&self, label: &str, value: &str) -> bool {
+        self.shared.redactor.as_ref().is_none_or(|redactor| redactor.label(label, value) == value)
+    }
+
+    /// Label values as they are exported.
+    fn shown<'a>(&self, desc: &MetricDesc, values: &[&'a str]) -> Vec<Cow<'a, str>> {
+        let Some(redactor) = &self.shared.redactor else { return values.iter().copied().map(Cow::Borrowed).collect() };
+        desc.labels.iter().zip(values).map(|(label, value)| redactor.label(label, value)).collect()
     }
 
     fn bind(&self, desc: &MetricDesc, kind: MetricKind, values: &[&str]) -> Series {
@@ -312,7 +345,7 @@ impl Registry {
         }
         let family = families.entry(base.to_owned()).or_insert_with(|| Family::new(desc.clone()));
         family.admits(desc)?;
-        let (series, folded) = family.bind(values, self.shared.series_cap);
+        let (series, folded) = family.bind(&self.shown(desc, values), self.shared.series_cap);
         if folded {
             self.shared.losses.folded.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,6 +1,7 @@
 //! Outcome rules through the span API, weights that add up, and a buffer that never loses anything.
 
 mod model;
+mod weights;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ fn a_trace_with_an_error_is_kept_whole_when_its_local_root_ends() {
     assert_eq!(drained(&queue), [], "nothing is known before the root ends");
     assert_eq!(spans.outcome_counts().unwrap().spans_held, 2);
     drop(root);
-    let kept = |name: &str, reason: Option<&str>| (name.to_owned(), reason.map(str::to_owned), "ot=th:0".to_owned());
+    let kept = |name: &str, reason: Option<&str>| (name.to_owned(), reason.map(str::to_owned), String::new());
     assert_eq!(drained(&queue), [kept("apart", None), kept("child", None), kept("root", Some("error"))]);
     let counts = spans.outcome_counts().unwrap();
     assert_eq!((counts.kept_by(OutcomeReason::Error), counts.spans_kept, counts.bytes_held), (1, 3, 0));
@@ -163,6 +164,15 @@ fn rules_that_cannot_be_meant_are_refused_by_name() {
     let error = serde_json::from_str::<OutcomeRules>(r#"{"slow_seconds": 1}"#).unwrap_err();
     assert!(error.to_string().contains("unknown field `slow_seconds`"), "{error}");
     assert_eq!(serde_json::from_str::<OutcomeRules>("{}").unwrap(), OutcomeRules::default());
+}
+
+/// What is kept by a rule stands for what head sampling made of it. Nothing is claimed where that is not known.
+#[test]
+fn a_rule_claims_no_weight_that_is_not_known() {
+    let (spans, queue) = spans(&OutcomeRules { operations: vec!["pay".to_owned()], ..only_rules() });
+    let remote = TraceContext { trace_id: [7; 16], span_id: [7; 8], flags: 1 };
+    drop(spans.start("pay").parent_with(remote, "vendor=1", SpanKind::Server, |_| None).start());
+    assert_eq!(drained(&queue)[0].2, "vendor=1");
 }
 
 /// Head sampling at one half, then one in ten of what has no error; the sums of weights are the true counts.

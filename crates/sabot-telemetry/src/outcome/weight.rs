@@ -24,6 +24,10 @@ impl Weight {
     }
 
     pub(super) fn put_on(&mut self, span: &mut SpanRecord) {
+        // With what probability others kept a trace that comes without a threshold is not known, and a rule adds nothing.
+        if self.threshold == Threshold::ALWAYS {
+            return;
+        }
         if let Some((before, after)) = &self.last
             && *before == span.trace_state
         {

@@ -8,18 +8,42 @@ use opentelemetry::KeyValue;
 use super::{MAX_ATTRIBUTES, SpanRecord, USUAL_ATTRIBUTES};
 use crate::Text;
 use crate::otel::IntoAttribute;
+use crate::spans::Way;
 
 /// A record whose attributes may not be in it yet.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     record: SpanRecord,
     handed_over: Vec<KeyValue>,
+    /// Only while it runs.
+    way: Option<Way>,
 }
 
 impl Unfinished {
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn new(record: SpanRecord) -> Self {
-        Self { record, handed_over: Vec::new() }
+        Self { record, handed_over: Vec::new(), way: None }
+    }
+
+    /// A span that begins.
+    #[inline]
+    pub(crate) const fn on(way: Way, record: SpanRecord) -> Self {
+        Self { record, handed_over: Vec::new(), way: Some(way) }
+    }
+
+    #[inline]
+    pub(crate) const fn way(&self) -> Option<&Way> {
+        self.way.as_ref()
+    }
+
+    #[inline]
+    pub(crate) const fn take_way(&mut self) -> Option<Way> {
+        self.way.take()
+    }
+
+    /// The record for what has nothing to do with attributes, and its way.
+    pub(crate) const fn with_way(&mut self) -> (&SpanRecord, Option<&mut Way>) {
+        (&self.record, self.way.as_mut())
     }
 
     /// The record with all its attributes.
@@ -35,6 +59,11 @@ impl Unfinished {
     #[inline]
     pub(crate) const fn bare(&mut self) -> &mut SpanRecord {
         &mut self.record
+    }
+
+    #[inline]
+    pub(crate) const fn ids(&self) -> ([u8; 16], [u8; 8]) {
+        (self.record.trace_id, self.record.span_id)
     }
 
     #[inline]
@@ -67,9 +96,10 @@ impl Unfinished {
         }
     }
 
-    /// The record, complete.
+    /// The record, complete. Each key is in it once: receivers may refuse what has one twice.
     pub(crate) fn finish(mut self) -> SpanRecord {
         self.record();
+        self.record.make_keys_unique();
         self.record
     }
 

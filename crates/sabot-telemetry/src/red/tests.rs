@@ -3,11 +3,17 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
+use opentelemetry::Context;
+use opentelemetry::trace::{Span, Status, TraceContextExt, TraceState, Tracer, TracerProvider};
+
 use super::{MAX_OPERATIONS, Measurement, RedMetrics};
 use crate::record::{Resource, SpanKind};
 use crate::sampling::HeadSampler;
 use crate::spans::SpanJudges;
-use crate::{OutcomeRules, OutcomeSampler, Redaction, Redactor, Registry, SpanQueue, Spans, TraceContext};
+use crate::{
+    Operation, OtelTracerProvider, OutcomeRules, OutcomeSampler, Redaction, Redactor, Registry, SpanBuilder, SpanQueue,
+    Spans, TraceContext, record_exception,
+};
 
 const REMOTE: TraceContext = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], flags: 1 };
 
@@ -78,6 +84,51 @@ fn what_sampling_leaves_out_is_counted_all_the_same() {
     assert_eq!(calls(&registry), [r#"{operation="root",kind="internal",status="ok"} 1"#]);
     assert_eq!(queue.received(), 0);
     assert!(!registry.openmetrics_text().contains("trace_id="), "no exemplar of what may be dropped");
+}
+
+#[test]
+fn the_same_is_counted_whether_it_is_recorded_or_not() {
+    let counted = |rate| {
+        let registry = Registry::new();
+        work(&spans(SpanJudges::new(HeadSampler::of_rate(rate)).with_red_metrics(red(&registry))).0);
+        calls(&registry)
+    };
+    assert_eq!(counted(0.0), counted(1.0));
+}
+
+/// By way of OpenTelemetry's API and its contexts, where a span that is not recorded is little but its identity.
+#[test]
+fn operations_that_sampling_left_out_are_timed_to_their_end() {
+    let registry = Registry::new();
+    let (spans, queue) = spans(SpanJudges::new(HeadSampler::of_rate(0.0)).with_red_metrics(red(&registry)));
+    let tracer = OtelTracerProvider::new(&spans).unscoped();
+    let remote = Context::new().with_remote_span_context(REMOTE.unsampled().to_span_context(true, TraceState::NONE));
+    let begin = |name: &'static str| SpanBuilder::of(tracer.begin(name.into(), &remote, SpanKind::Server, |_| None));
+
+    let mut renamed = begin("GET").start();
+    renamed.update_name("GET /orders");
+    let operation = Operation::of(renamed, &remote);
+    assert_eq!(calls(&registry), [""; 0], "it goes on");
+    operation.record_exception(&std::fmt::Error);
+    drop(operation);
+    let mut expected = vec![r#"{operation="GET /orders",kind="server",status="error"} 1"#];
+    assert_eq!(calls(&registry), expected);
+
+    let mut ended = begin("ended").start();
+    ended.end();
+    expected.push(r#"{operation="ended",kind="server",status="ok"} 1"#);
+    assert_eq!(calls(&registry), expected, "at its end, whoever still holds it");
+    drop(ended);
+    let mut failed = begin("failed").start();
+    record_exception(&mut failed, &std::fmt::Error);
+    let context = remote.with_span(failed);
+    context.span().set_status(Status::Unset);
+    drop(context);
+    expected.push(r#"{operation="failed",kind="server",status="error"} 1"#);
+    assert_eq!(calls(&registry), expected, "and once");
+    drop(OtelTracerProvider::new(&spans).tracer("library").start("root"));
+    expected.push(r#"{operation="root",kind="internal",status="ok"} 1"#);
+    assert_eq!((calls(&registry), queue.received()), (expected.iter().map(|line| (*line).to_owned()).collect(), 0));
 }
 
 #[test]

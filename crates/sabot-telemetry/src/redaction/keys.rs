@@ -72,7 +72,8 @@ impl KeyRules {
         }
     }
 
-    fn judge_anew(&self, key: &str) -> Verdict {
+    /// The same for a key from anywhere.
+    pub(super) fn judge_anew(&self, key: &str) -> Verdict {
         if self.allowed.iter().any(|allowed| pattern::matches(allowed, key)) {
             Verdict::Allowed
         } else if !self.keeps_content && is_content_key(key) {
@@ -112,7 +113,8 @@ pub(super) fn is_secret_key(key: &str) -> bool {
         if is_secret && !is_one_of(HARMLESS, word) {
             return true;
         }
-        is_secret = is_one_of(SECRETS, word) || is_one_of(SECRET_PAIRS, pair(previous, word));
+        is_secret =
+            is_one_of(SECRETS, word) || is_one_of(SECRET_PAIRS, pair(previous, word)) || has_secret_ending(word);
         if is_secret && is_header {
             return true;
         }
@@ -120,6 +122,21 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     }
     is_secret
 }
+
+/// Whether a segment ends in a word that makes it a secret: `pgpassword`, `idtoken`.
+fn has_secret_ending(word: u128) -> bool {
+    SECRET_ENDINGS.iter().any(|(ending, mask)| word & mask == *ending)
+}
+
+/// What a segment may end in, and the bits of a [`word`] that it takes.
+const SECRET_ENDINGS: &[(u128, u128)] = &[
+    (word("apikey"), (1 << 48) - 1),
+    (word("cookie"), (1 << 48) - 1),
+    (word("passwd"), (1 << 48) - 1),
+    (word("password"), (1 << 64) - 1),
+    (word("secret"), (1 << 48) - 1),
+    (word("token"), (1 << 40) - 1),
+];
 
 /// Segments that name a secret alone.
 const SECRETS: &[u128] = &sorted([
@@ -142,6 +159,7 @@ const SECRETS: &[u128] = &sorted([
     word("cvv"),
     word("jsessionid"),
     word("jwt"),
+    word("passcode"),
     word("passphrase"),
     word("passwd"),
     word("password"),
@@ -242,7 +260,7 @@ fn is_one_of(words: &[u128], word: u128) -> bool {
     words.binary_search(&word).is_ok()
 }
 
-/// The segments of a key as [`word`]s.
+/// The segments of a key as [`word`]s, without their digits: `token2` is as secret as `token`.
 struct Words<'a> {
     rest: &'a [u8],
 }
@@ -263,9 +281,10 @@ impl Iterator for Words<'_> {
             match letter(*byte) {
                 Letter::Separator if word == 0 => {}
                 Letter::Separator => break,
-                // A capital letter behind a small one begins a segment.
-                Letter::Capital if may_end => return Some(word),
+                // A capital letter behind a small one begins a segment, and so does the last of several: `AWSSecret`.
+                Letter::Capital if word != 0 && (may_end || begins_word(after)) => return Some(word),
                 Letter::Capital => word = word << 8 | u128::from(*byte | 0x20),
+                Letter::Digit => may_end = true,
                 Letter::Other => {
                     word = word << 8 | u128::from(*byte);
                     may_end = true;
@@ -281,13 +300,23 @@ impl Iterator for Words<'_> {
 enum Letter {
     Separator,
     Capital,
+    Digit,
     Other,
+}
+
+/// Whether a capital letter with this behind it begins a word. The `s` of a plural does not: `SECRETs`.
+const fn begins_word(after: &[u8]) -> bool {
+    match after {
+        [] | [b's'] => false,
+        [b's', next, ..] | [next, ..] => next.is_ascii_lowercase(),
+    }
 }
 
 const fn letter(byte: u8) -> Letter {
     match byte {
         b'.' | b'_' | b'-' | b' ' | b'/' | b':' | 0 => Letter::Separator,
         b'A'..=b'Z' => Letter::Capital,
+        b'0'..=b'9' => Letter::Digit,
         _ => Letter::Other,
     }
 }
@@ -322,7 +351,10 @@ impl Segments {
         };
         put(b'.');
         let mut previous = b'.';
-        for byte in key.iter().copied().take(PIECE_BYTES) {
+        let mut rest = key.get(..PIECE_BYTES).unwrap_or(key);
+        while let [byte, after @ ..] = rest {
+            let byte = *byte;
+            rest = after;
             match byte {
                 b'.' | b'_' | b'-' | b' ' | b'/' | b':' => {
                     if previous != b'.' {
@@ -331,7 +363,9 @@ impl Segments {
                     previous = b'.';
                 }
                 _ if byte.is_ascii_alphanumeric() => {
-                    if byte.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit()) {
+                    let behind_small = previous.is_ascii_lowercase() || previous.is_ascii_digit();
+                    let behind_capital = previous.is_ascii_uppercase() && begins_word(after);
+                    if byte.is_ascii_uppercase() && (behind_small || behind_capital) {
                         put(b'.');
                     }
                     put(byte.to_ascii_lowercase());

@@ -12,11 +12,11 @@ pub(super) const CARD_DIGITS_MIN: usize = 13;
 pub(super) struct Suspicion(u8);
 
 impl Suspicion {
-    /// An at sign: e-mail addresses and passwords in URLs.
+    /// An at sign, perhaps percent-encoded: e-mail addresses and passwords in URLs.
     pub(super) const AT: u8 = 1;
     /// An equals sign: parameters of queries and connection strings.
     pub(super) const PAIR: u8 = 2;
-    /// A colon behind a quote: fields of JSON.
+    /// A colon behind a quote, or before one or a space: fields of JSON, headers, settings.
     pub(super) const FIELD: u8 = 4;
     /// `bearer` or `basic` and a space: credentials.
     pub(super) const SCHEME: u8 = 8;
@@ -41,7 +41,7 @@ impl Suspicion {
         }
         let mut found = 0;
         let has = |marks: u64| seen & marks != 0;
-        if has(QUOTES) && has(COLONS) && memchr_iter(b':', text).any(|at| is_quote_before(text, at)) {
+        if has(COLONS) && memchr_iter(b':', text).any(|at| is_between_name_and_value(text, at)) {
             found |= Self::FIELD;
         }
         if has(BS) && has(SPACES) && memchr_iter(b' ', text).any(|at| is_scheme_before(text, at)) {
@@ -73,8 +73,6 @@ const PART_BYTES: usize = 255;
 const DIGITS: u64 = 0xff;
 const ATS: u64 = 0xff << 8;
 const EQUALS: u64 = 0xff << 16;
-/// Quotes and colons: a field has both.
-const QUOTES: u64 = 0xff << 24;
 const COLONS: u64 = 0xff << 32;
 /// Letters `b` and spaces: a scheme has both.
 const BS: u64 = 0xff << 40;
@@ -97,9 +95,8 @@ const fn all_marks() -> [u64; 256] {
     while let Some((mark, after)) = rest.split_first_mut() {
         let count = match byte {
             b'0'..=b'9' => DIGITS,
-            b'@' => ATS,
+            b'@' | b'%' => ATS,
             b'=' => EQUALS,
-            b'"' | b'\'' => QUOTES,
             b':' => COLONS,
             b'b' | b'B' => BS,
             b' ' => SPACES,
@@ -114,6 +111,12 @@ const fn all_marks() -> [u64; 256] {
     marks
 }
 
-fn is_quote_before(text: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|at| matches!(text.get(at), Some(b'"' | b'\'')))
+/// Whether the colon at `at` may stand between a name and its value.
+pub(super) fn is_between_name_and_value(text: &[u8], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1).and_then(|at| text.get(at)) else { return false };
+    match before {
+        b'"' | b'\'' | b' ' => true,
+        name if name.is_ascii_alphanumeric() => matches!(text.get(at + 1), Some(b' ' | b'\t' | b'"' | b'\'' | b'\\')),
+        _ => false,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::{Recorder, SpanDraft};
@@ -10,25 +11,29 @@ use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
 use crate::record::{Attribute, AttributeValue, SpanEvent, SpanKind, SpanRecord, SpanStatus, Unfinished};
 
+/// Most causes of an error that are told.
+const MAX_CAUSES: usize = 64;
+
 /// A running span; it ends when it is dropped.
 #[derive(Debug)]
 #[must_use = "a span ends when it is dropped"]
 pub struct ActiveSpan {
     context: TraceContext,
-    recording: Option<Recording>,
+    /// What there is of it so far. One pointer: a span is moved a few times before it runs, recorded or not. Its end takes
+    /// it out, and every span ends, so that nothing is left to drop: looking would cost what is not recorded.
+    recording: ManuallyDrop<Option<Box<Unfinished>>>,
 }
 
-/// What there is of a recorded span so far, and where it goes at its end.
+/// What a running span is filled for, and where it goes at its end.
 #[derive(Debug)]
-pub(super) struct Recording {
-    pub(super) record: Box<Unfinished>,
+pub(crate) struct Way {
     pub(super) purpose: Purpose,
     pub(super) recorder: Arc<Recorder>,
 }
 
 /// What a record is filled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// To be stored.
     Recorded,
     /// The same, and it is the first of its trace that runs here; before the start: it may be.
@@ -39,36 +44,29 @@ pub(super) enum Purpose {
 
 impl ActiveSpan {
     #[inline]
-    pub(super) const fn new(context: TraceContext, recording: Option<Recording>) -> Self {
-        Self { context, recording }
+    pub(super) const fn new(context: TraceContext, recording: Option<Box<Unfinished>>) -> Self {
+        Self { context, recording: ManuallyDrop::new(recording) }
     }
 
     /// Whether anybody hears of its end: it is recorded, or measured.
     #[inline]
-    pub(crate) const fn is_tracked(&self) -> bool {
+    pub(crate) fn is_tracked(&self) -> bool {
         self.recording.is_some()
-    }
-
-    pub(crate) fn set_name(&mut self, name: Text) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
-            record.bare().name = name;
-        }
     }
 
     #[inline]
     pub(super) fn set_kind(&mut self, kind: SpanKind) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
-            record.bare().kind = kind;
+        if let Some(unfinished) = &mut *self.recording {
+            unfinished.bare().kind = kind;
         }
     }
 
     #[inline]
     pub(super) fn begin(&mut self, moment: impl FnOnce() -> u64) {
-        if let Some(Recording { record, purpose, recorder }) = &mut self.recording {
-            let record = record.bare();
-            record.start_unix_nano = moment().max(1);
-            if *purpose == Purpose::LocalRoot && !recorder.begin(record) {
-                *purpose = Purpose::Recorded;
+        if let Some(unfinished) = &mut *self.recording {
+            unfinished.bare().start_unix_nano = moment().max(1);
+            if unfinished.purpose() == Some(Purpose::LocalRoot) {
+                unfinished.begin_root();
             }
         }
     }
@@ -86,22 +84,26 @@ impl ActiveSpan {
     }
 
     /// Whether anything set here is kept; ask before building what is costly.
-    pub const fn is_recording(&self) -> bool {
-        matches!(&self.recording, Some(Recording { purpose: Purpose::Recorded | Purpose::LocalRoot, .. }))
+    #[inline]
+    pub fn is_recording(&self) -> bool {
+        self.recording.as_ref().is_some_and(|unfinished| unfinished.is_kept())
     }
 
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
-        match &self.recording {
-            Some(Recording { recorder, record, purpose: Purpose::Recorded | Purpose::LocalRoot }) => {
-                let (trace_state, kind) = (record.trace_state().clone(), SpanKind::Internal);
-                SpanDraft::below(recorder, Purpose::Recorded, self.context, trace_state, kind, name.into())
-            }
-            _ => SpanDraft::unrecorded(self.context),
+        let unfinished = self.recording.as_deref();
+        let Some((unfinished, Way { purpose, recorder })) = unfinished.and_then(|it| Some((it, it.way()?))) else {
+            return SpanDraft::unrecorded(self.context);
+        };
+        let (context, kind, name) = (self.context, SpanKind::Internal, name.into());
+        if *purpose == Purpose::Measured {
+            // Its kind is said later, so that it may yet become one that is measured.
+            return recorder.unsampled(context, Some(context.span_id), kind, name);
         }
+        SpanDraft::below(recorder, Purpose::Recorded, context, unfinished.trace_state().clone(), kind, name)
     }
 
-    /// Adds an attribute. Keys are not deduplicated: set each once.
+    /// Adds an attribute. A key that is set again has the last value when the span is drained.
     #[inline]
     pub fn set_attribute(&mut self, key: impl Into<Text>, value: impl Into<AttributeValue>) {
         self.set_attribute_with(key, || value);
@@ -150,8 +152,15 @@ impl ActiveSpan {
     /// Says how it went, as OpenTelemetry has it: [`Ok`](SpanStatus::Ok) is final, and
     /// [`Unset`](SpanStatus::Unset) takes nothing back.
     pub fn set_status(&mut self, status: SpanStatus) {
-        if let Some(Recording { record, .. }) = &mut self.recording {
-            record.bare().set_status(status);
+        if let Some(unfinished) = &mut *self.recording {
+            unfinished.bare().set_status(status);
+        }
+    }
+
+    /// Another name than the one it began with, also for who measures it.
+    pub(crate) fn set_name(&mut self, name: Text) {
+        if let Some(unfinished) = &mut *self.recording {
+            unfinished.bare().name = name;
         }
     }
 
@@ -164,47 +173,53 @@ impl ActiveSpan {
     /// The same, with attributes where they happen to be.
     #[inline]
     pub(crate) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
-        match &mut self.recording {
-            Some(Recording { record, purpose: Purpose::Recorded | Purpose::LocalRoot, .. }) => Some(record),
-            _ => None,
-        }
+        self.recording.as_deref_mut().filter(|unfinished| unfinished.is_kept())
     }
 
     pub(super) const fn set_span_id(&mut self, span_id: [u8; 8]) {
         self.context.span_id = span_id;
     }
 
-    #[inline(never)]
-    fn end_now(&mut self) {
-        self.end_at(unix_nanos_now());
-    }
-
     /// Ends the span before it is dropped; what never started goes nowhere, and a second end is ignored.
     pub(crate) fn end_at(&mut self, end_unix_nano: u64) {
-        if let Some(Recording { mut record, purpose, recorder }) = self.recording.take()
-            && record.bare().start_unix_nano != 0
-        {
-            record.bare().end_unix_nano = end_unix_nano;
-            recorder.end(record, purpose);
+        if let Some(unfinished) = self.recording.take() {
+            end_at(unfinished, end_unix_nano);
         }
     }
+}
+
+fn end_at(mut unfinished: Box<Unfinished>, end_unix_nano: u64) {
+    if unfinished.bare().start_unix_nano != 0
+        && let Some(Way { purpose, recorder }) = unfinished.take_way()
+    {
+        unfinished.bare().end_unix_nano = end_unix_nano;
+        recorder.end(unfinished, purpose);
+    }
+}
+
+/// Takes no reference to the span: it is then kept in registers where it is not recorded.
+#[inline(never)]
+fn end_now(unfinished: Box<Unfinished>) {
+    end_at(unfinished, unix_nanos_now());
 }
 
 impl Drop for ActiveSpan {
     #[inline]
     fn drop(&mut self) {
-        if self.recording.is_some() {
-            self.end_now();
+        if let Some(unfinished) = self.recording.take() {
+            end_now(unfinished);
         }
     }
 }
 
-/// An error and what caused it, one per line; `None` for an error without a cause.
+/// An error and what caused it, one per line; `None` for an error without a cause. An error that is among its own causes
+/// does not keep this busy for ever.
 pub(crate) fn causes(message: &str, cause: Option<&dyn Error>) -> Option<String> {
     let mut next = cause;
     next?;
     let mut chain = message.to_owned();
-    while let Some(cause) = next {
+    for _ in 0..MAX_CAUSES {
+        let Some(cause) = next else { break };
         // Fails only if the cause's own Display does, and then there is no more to tell.
         write!(chain, "\ncaused by: {cause}").ok()?;
         next = cause.source();

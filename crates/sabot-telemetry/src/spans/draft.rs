@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::active::Purpose;
 use super::ids::new_span_id;
-use super::{ActiveSpan, Recorder, Recording};
+use super::{ActiveSpan, Recorder};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::{SAMPLED, TraceContext};
@@ -26,8 +26,8 @@ impl SpanDraft {
     }
 
     #[inline]
-    pub(super) const fn recorded(context: TraceContext, recording: Recording) -> Self {
-        Self { span: ActiveSpan::new(context, Some(recording)) }
+    pub(super) const fn new(context: TraceContext, recording: Option<Box<Unfinished>>) -> Self {
+        Self { span: ActiveSpan::new(context, recording) }
     }
 
     /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
@@ -44,18 +44,18 @@ impl SpanDraft {
             return Self::unrecorded(parent);
         }
         let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::recorded(context, recorder.record(purpose, context, Some(parent.span_id), trace_state, kind, name))
+        Self::new(context, Some(recorder.record(purpose, context, Some(parent.span_id), trace_state, kind, name)))
     }
 
     /// Whether anything given to this builder will be kept.
     #[inline]
-    pub const fn is_recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.span.is_recording()
     }
 
     /// Whether anybody hears of its end: it is recorded, or measured.
     #[cfg(any(feature = "redis", feature = "sqlx"))]
-    pub(crate) const fn is_tracked(&self) -> bool {
+    pub(crate) fn is_tracked(&self) -> bool {
         self.span.is_tracked()
     }
 

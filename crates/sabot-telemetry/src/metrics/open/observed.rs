@@ -63,7 +63,7 @@ impl Round<'_> {
             return;
         }
         let given = given.get(..MAX_ATTRIBUTES).unwrap_or(given);
-        let attributes = kept(kept_as_given(&Base::default(), given).iter());
+        let attributes = instrument.shared.shown(kept(kept_as_given(&Base::default(), given).iter()));
         let found = instrument.find_or_add(&mut lock(&instrument.shared.series), attributes);
         if let Some(series) = found {
             series.take_over(value, *id, self.number);

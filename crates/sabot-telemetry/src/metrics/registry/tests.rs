@@ -3,7 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{COUNT_BUCKETS, MetricDesc, MetricKind, OVERFLOW_LABEL_VALUE, Registry, SECONDS_BUCKETS, TraceContext};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider;
+
+use crate::{
+    COUNT_BUCKETS, MetricDesc, MetricKind, MetricsRecorder, OVERFLOW_LABEL_VALUE, Redaction, Redactor, Registry,
+    RegistryMeterProvider, SECONDS_BUCKETS, TraceContext,
+};
 
 const SAMPLED: TraceContext = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], flags: 1 };
 
@@ -240,4 +248,106 @@ fn callbacks_run_once_per_reading_and_may_bind() {
     assert!(registry.openmetrics_text().contains("level 4\n"));
     assert_eq!(registry.snapshot().len(), 1);
     assert_eq!(runs.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn labels_hold_no_secrets_however_they_come() {
+    let registry = Registry::with_redactor(Redactor::new(&Redaction::default()).unwrap().into());
+    let desc = MetricDesc::new("bound_total", MetricKind::Counter, "").with_labels(["token", "who"]);
+    registry.counter(&desc, &["abc", "bob@example.com"]).inc();
+    registry.counter(&desc, &["def", "bob"]).inc();
+    let recorder = MetricsRecorder::new(&registry).with_attribute("api.key", "abc");
+    recorder.record_counter_with("named", 1, &[("who", "bob@example.com"), ("token_type", "input")]);
+    recorder.record_counter_with("named", 2, &[("who", "eve@example.com"), ("token_type", "input")]);
+    let meter = RegistryMeterProvider::new(&registry).meter("");
+    let asked = meter.u64_observable_gauge("asked");
+    asked.with_callback(|observer| observer.observe(5, &[opentelemetry::KeyValue::new("cookie", "a=b")])).build();
+    let text = registry.openmetrics_text();
+    for line in [
+        r#"bound_total{token="[redacted]",who="[redacted]"} 1"#,
+        r#"bound_total{token="[redacted]",who="bob"} 1"#,
+        r#"named_total{api_key="[redacted]",token_type="input",who="[redacted]"} 3"#,
+        r#"asked{cookie="[redacted]"} 5"#,
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+    }
+    let attributes = registry
+        .snapshot()
+        .into_iter()
+        .filter_map(|sample| sample.origin)
+        .flat_map(|origin| origin.attributes.iter().map(|(_, value)| format!("{value:?}")).collect::<Vec<_>>());
+    assert!(attributes.collect::<String>().find('@').is_none(), "nor do they in OTLP");
+    assert!(registry.remove(&desc, &["xyz", "amy@example.com"]), "what looks the same is the same series");
+}
+
+#[test]
+fn a_callback_that_hangs_keeps_no_other_reading_from_its_end() {
+    let registry = Registry::build(10, Duration::ZERO, None);
+    registry.counter(&counter("events_total"), &["a"]).inc();
+    let (entered, is_entered) = channel();
+    let (release, is_released) = channel::<()>();
+    let is_released = std::sync::Mutex::new(is_released);
+    registry.on_collect(Box::new(move || {
+        entered.send(()).unwrap();
+        is_released.lock().unwrap().recv().unwrap_or_default();
+    }));
+    std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| registry.snapshot().len());
+        is_entered.recv().unwrap();
+        assert_eq!(values(&registry), [("a".to_owned(), 1.0)]);
+        drop(release);
+        assert_eq!(hanging.join().unwrap(), 1);
+    });
+    is_entered.try_recv().unwrap_err();
+    assert_eq!((values(&registry).len(), is_entered.try_recv()), (1, Ok(())), "the next one asks again");
+}
+
+#[test]
+fn what_is_read_while_series_begin_is_never_torn_and_never_shrinks() {
+    let registry = Registry::with_series_cap(50);
+    let recorder = MetricsRecorder::new(&registry);
+    let total = |registry: &Registry, name: &str| {
+        let samples = registry.snapshot().into_iter().filter(|sample| sample.name == name);
+        samples
+            .map(|sample| {
+                if sample.kind == MetricKind::Histogram {
+                    f64::from(u32::try_from(sample.count).unwrap())
+                } else {
+                    sample.value
+                }
+            })
+            .sum::<f64>()
+    };
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3_u32)
+            .map(|thread| {
+                let recorder = recorder.clone();
+                scope.spawn(move || {
+                    for number in 0..2_000_u32 {
+                        let id = format!("{}", (number * 7 + thread) % 120);
+                        recorder.record_counter_with("events", 1, &[("id", id.as_str())]);
+                        recorder.record_histogram_with("sizes", 1.0, &[("id", id.as_str())]);
+                    }
+                })
+            })
+            .collect();
+        let mut before = (0.0, 0.0);
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            let now = (total(&registry, "events_total"), total(&registry, "sizes"));
+            assert!(now.0 >= before.0 && now.1 >= before.1, "{before:?} then {now:?}");
+            before = now;
+            assert!(registry.openmetrics_text().ends_with("# EOF\n"));
+        }
+    });
+    assert_eq!((total(&registry, "events_total"), total(&registry, "sizes")), (6_000.0, 6_000.0));
+    assert_eq!(registry.snapshot().len(), 2 * 51, "the cap holds, and overflow has the rest");
+}
+
+#[test]
+fn a_gauge_is_not_moved_by_what_is_no_number() {
+    let gauge = crate::Gauge::default();
+    for change in [2.5, f64::NAN, f64::INFINITY, -1.0] {
+        gauge.add(change);
+    }
+    assert_eq!(gauge.value().to_bits(), 1.5_f64.to_bits());
 }

@@ -10,13 +10,15 @@ const LOCAL_PART_BYTES: usize = 64;
 const DOMAIN_BYTES: usize = 255;
 
 pub(super) fn emails(bytes: &[u8], found: &mut Vec<Range<usize>>) {
-    for at in positions(bytes, b'@') {
+    let plain = positions(bytes, b'@').map(|at| (at, at + 1));
+    let encoded = positions(bytes, b'%').filter(|at| slice(bytes, at + 1..at + 3) == b"40").map(|at| (at, at + 3));
+    for (at, behind) in plain.chain(encoded) {
         let start = run_before(bytes, at, LOCAL_PART_BYTES, |byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-')
         });
-        let most = bytes.get(..at + 1 + DOMAIN_BYTES).unwrap_or(bytes);
-        let end = run_after(most, at + 1, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
-        let domain = slice(bytes, at + 1..end);
+        let most = bytes.get(..behind + DOMAIN_BYTES).unwrap_or(bytes);
+        let end = run_after(most, behind, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        let domain = slice(bytes, behind..end);
         // A full stop or a dash behind an address belongs to the sentence.
         let trimmed = domain.iter().rev().take_while(|byte| !byte.is_ascii_alphanumeric()).count();
         let domain = slice(domain, 0..domain.len() - trimmed);

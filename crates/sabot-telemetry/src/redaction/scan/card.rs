@@ -32,7 +32,6 @@ fn next_group(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Where the card number that begins at `start` ends, if one does.
 fn card_at(bytes: &[u8], start: usize) -> Option<usize> {
-    // The networks' numbers begin so; times in nanoseconds begin with 1.
     if !matches!(bytes.get(start), Some(b'2'..=b'6')) || follows_decimal_point(bytes, start) {
         return None;
     }
@@ -50,7 +49,8 @@ fn card_at(bytes: &[u8], start: usize) -> Option<usize> {
         }
         at += 1;
         let ends_here = byte.is_ascii_digit() && bytes.get(at).is_none_or(|next| !is_word(*next));
-        if ends_here && count >= CARD_DIGITS_MIN && passes_luhn(slice(&digits, 0..count)) {
+        let number = slice(&digits, 0..count);
+        if ends_here && count >= CARD_DIGITS_MIN && is_issued(number) && passes_luhn(number) {
             card = Some(at);
         }
     }
@@ -64,6 +64,25 @@ const fn is_word(byte: u8) -> bool {
 fn follows_decimal_point(bytes: &[u8], start: usize) -> bool {
     let point = start.checked_sub(1).filter(|point| bytes.get(*point) == Some(&b'.'));
     point.is_some_and(|point| before(bytes, point).is_some_and(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a network has numbers of this length that begin so (ISO/IEC 7812). Every tenth number passes Luhn's check, and
+/// few of the ids and times of a program pass this.
+fn is_issued(digits: &[u8]) -> bool {
+    let begin = |count: usize| digits.iter().take(count).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
+    let (two, four) = (begin(2), begin(4));
+    match digits.len() {
+        13 => matches!(two, 40..=49),
+        14 => matches!(two, 36 | 38 | 39) || matches!(four, 3000..=3059 | 3090..=3099),
+        15 => matches!(two, 34 | 37),
+        16 => {
+            matches!(two, 36 | 40..=58 | 60..=69)
+                || matches!(four, 2200..=2204 | 2221..=2720 | 3000..=3059 | 3528..=3589)
+        }
+        17 | 18 => matches!(two, 50 | 56..=58 | 60..=69),
+        19 => matches!(two, 40..=50 | 56..=58 | 60..=69),
+        _ => false,
+    }
 }
 
 /// Luhn's check: every second digit from the right counts double, and the sum ends in zero.

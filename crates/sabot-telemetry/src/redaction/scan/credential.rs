@@ -116,36 +116,56 @@ fn is_boundary(bytes: &[u8], start: usize) -> bool {
 /// Keys and tokens that say what they are.
 pub(super) fn prefixed(bytes: &[u8], found: &mut Vec<Range<usize>>) {
     let mut from = 0;
+    let mut run = Run::default();
     for (at, byte) in bytes.iter().enumerate() {
         if at < from || !matches!(byte, b'-' | b'_' | b'I' | b'J') {
             continue;
         }
-        if let Some(range) = prefixed_at(bytes, at) {
+        if at >= run.end {
+            run = Run::at(bytes, at);
+        }
+        if let Some(range) = prefixed_at(bytes, at, &run) {
             from = range.end;
             found.push(range);
         }
     }
 }
 
-fn prefixed_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+/// Bytes side by side that a key may be made of. Looked at once, however many prefixes stand in them: a text that is
+/// nothing but prefixes costs no more than any other.
+#[derive(Default)]
+struct Run {
+    end: usize,
+    /// The last dash in it.
+    dash: usize,
+    /// The last digit or capital letter in it.
+    random: usize,
+}
+
+impl Run {
+    fn at(bytes: &[u8], start: usize) -> Self {
+        let end = run_after(bytes, start, is_key);
+        let last =
+            |wanted: fn(&u8) -> bool| slice(bytes, start..end).iter().rposition(wanted).map_or(0, |at| start + at);
+        let is_random = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        Self { end, dash: last(|byte| *byte == b'-'), random: last(is_random) }
+    }
+}
+
+fn prefixed_at(bytes: &[u8], at: usize, run: &Run) -> Option<Range<usize>> {
     match bytes.get(at)? {
         b'I' if is_amazon(bytes, at) => {
             let end = run_after(bytes, at + 2, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
             (end - at >= 18).then_some(at - 2..end)
         }
-        b'I' if is_google(bytes, at) => {
-            let end = run_after(bytes, at + 3, is_key);
-            (end - at >= 33).then_some(at - 1..end)
-        }
-        b'J' if is_jwt(bytes, at) => jwt_end(bytes, at).map(|end| at - 2..end),
+        b'I' if is_google(bytes, at) => (run.end - at >= 33).then_some(at - 1..run.end),
+        b'J' if is_jwt(bytes, at) => jwt_end(bytes, at, run.end).map(|end| at - 2..end),
         b'-' if is_pem(bytes, at) => private_key_end(bytes, at - 4).map(|end| at - 4..end),
         b'-' | b'_' => {
             let (start, least) = prefix_ending(bytes, at)?;
-            let end = run_after(bytes, at + 1, is_key);
-            let tail = slice(bytes, at + 1..end);
             // Words with dashes between them are a name.
-            let is_random = tail.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-            (tail.len() >= least && (is_random || !tail.contains(&b'-'))).then_some(start..end)
+            let is_key = run.random > at || run.dash <= at;
+            (run.end - at > least && is_key).then_some(start..run.end)
         }
         _ => None,
     }
@@ -156,8 +176,7 @@ const fn is_key(byte: u8) -> bool {
 }
 
 /// Header, payload and, unless it is left out, signature.
-fn jwt_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let header = run_after(bytes, at, is_key);
+fn jwt_end(bytes: &[u8], at: usize, header: usize) -> Option<usize> {
     let payload = run_after(bytes, header + 1, is_key);
     if bytes.get(header) != Some(&b'.') || header - at < 4 || payload - header < 5 {
         return None;
@@ -212,7 +231,7 @@ pub(super) fn schemes(bytes: &[u8], found: &mut Vec<Range<usize>>) {
 }
 
 /// Not a word of a sentence.
-fn is_bearer_token(token: &[u8]) -> bool {
+pub(super) fn is_bearer_token(token: &[u8]) -> bool {
     let Some((_, after_first)) = token.split_first() else { return false };
     let is_word = after_first.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'-'));
     token.len() >= if is_word { 20 } else { 6 }
