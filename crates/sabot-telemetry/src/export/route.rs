@@ -6,7 +6,7 @@
 //! because it took too long may have taken the batch after all.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +29,28 @@ pub(crate) struct Member {
     breaker: Mutex<Breaker>,
     pub(crate) counts: MemberCounts,
     last_problem: Mutex<Option<String>>,
+    /// What it failed with last would not be better another time.
+    misdirects: AtomicBool,
+    refusals: Mutex<Refusals>,
+}
+
+/// What has been told of refusals. A receiver that does not take a kind of telemetry refuses every batch of it.
+#[derive(Debug, Default)]
+struct Refusals {
+    problem: String,
+    told_at: Option<Duration>,
+}
+
+impl Refusals {
+    /// Whether to tell: of the same problem once, of others from time to time.
+    fn is_news(&mut self, problem: &str, now: Duration) -> bool {
+        let told_lately = self.told_at.is_some_and(|at| now.saturating_sub(at) < TELL_EVERY);
+        if self.told_at.is_some() && (told_lately || self.problem == problem) {
+            return false;
+        }
+        *self = Self { problem: problem.to_owned(), told_at: Some(now) };
+        true
+    }
 }
 
 /// What a target was asked and what it took.
@@ -42,7 +64,15 @@ pub(crate) struct MemberCounts {
 impl Member {
     pub(crate) fn new(target: Target, transport: Box<dyn Transport>, max_backoff: Duration) -> Self {
         let (breaker, counts) = (Mutex::new(Breaker::new(max_backoff)), MemberCounts::default());
-        Self { target, transport, breaker, counts, last_problem: Mutex::default() }
+        Self {
+            target,
+            transport,
+            breaker,
+            counts,
+            last_problem: Mutex::default(),
+            misdirects: AtomicBool::new(false),
+            refusals: Mutex::default(),
+        }
     }
 
     pub(crate) fn circuit(&self, now: Duration) -> Circuit {
@@ -56,6 +86,7 @@ impl Member {
 
     fn succeeded(&self, items: u64) {
         lock(&self.breaker).succeeded();
+        self.misdirects.store(false, Ordering::Relaxed);
         self.counts.sent.fetch_add(items, Ordering::Relaxed);
         if lock(&self.last_problem).take().is_some() {
             tracing::info!("exporter \"{}\" works again", self.target.name);
@@ -66,12 +97,16 @@ impl Member {
         self.counts.failures.fetch_add(1, Ordering::Relaxed);
         let after = if let SendError::Later { after, .. } = error { *after } else { None };
         lock(&self.breaker).failed(now, after, rand::random());
+        self.misdirects.store(matches!(error, SendError::Misdirected { .. }), Ordering::Relaxed);
         // Told once per outage; the counters have the rest.
         if lock(&self.last_problem).replace(error.problem().to_owned()).is_none() {
             tracing::warn!("exporter \"{}\" does not work: {}", self.target.name, error.problem());
         }
     }
 }
+
+/// Between two messages about refusals.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// When to stop: not yet, or by a time.
 pub(crate) type Stop = watch::Receiver<Option<Instant>>;
@@ -164,7 +199,7 @@ impl Route {
 
     /// Offers a batch to all that may be asked now, the preferred one first.
     async fn deliver(&self, batch: &Batch) -> Outcome {
-        let mut misdirected = Vec::new();
+        let mut misdirected = None;
         for (at, member) in self.members.iter().enumerate() {
             if member.circuit(self.now()) == Circuit::Open {
                 continue;
@@ -184,15 +219,15 @@ impl Route {
                 Err(error) => {
                     member.failed(self.now(), &error);
                     if let SendError::Misdirected { problem } = error {
-                        misdirected.push((member, problem));
+                        misdirected.get_or_insert((member, problem));
                     }
                 }
             }
         }
-        if misdirected.len() == self.members.len()
-            && let Some((member, problem)) = misdirected.first()
-        {
-            self.refused(member, batch, problem);
+        // The others may have said the same a while ago, and be left alone since.
+        let is_for_nobody = self.members.iter().all(|member| member.misdirects.load(Ordering::Relaxed));
+        if is_for_nobody && let Some((member, problem)) = misdirected {
+            self.refused(member, batch, &problem);
             return Outcome::Done;
         }
         let retry_at = self.members.iter().map(|member| lock(&member.breaker).retry_at()).min();
@@ -213,24 +248,25 @@ impl Route {
         self.queue.ledger().sent(batch.items - rejected);
         self.queue.ledger().dropped(DropReason::Rejected, rejected);
         if rejected > 0 || !accepted.message.is_empty() {
-            tracing::warn!(
-                "exporter \"{}\" refused {rejected} of {} {}: {}",
-                member.target.name,
-                batch.items,
-                batch.signal.as_str(),
-                accepted.message
-            );
+            self.tell_of_refusal(member, batch, rejected, &accepted.message);
         }
     }
 
     fn refused(&self, member: &Member, batch: &Batch, problem: &str) {
         self.queue.ledger().dropped(DropReason::Rejected, batch.items);
-        tracing::warn!(
-            "exporter \"{}\" refused {} {}: {problem}",
-            member.target.name,
-            batch.items,
-            batch.signal.as_str()
-        );
+        self.tell_of_refusal(member, batch, batch.items, problem);
+    }
+
+    fn tell_of_refusal(&self, member: &Member, batch: &Batch, items: u64, problem: &str) {
+        if lock(&member.refusals).is_news(problem, self.now()) {
+            tracing::warn!(
+                "exporter \"{}\" refused {items} of {} {}: {problem}; what it refuses is counted, and told of again only if the \
+                 reason changes",
+                member.target.name,
+                batch.items,
+                batch.signal.as_str()
+            );
+        }
     }
 
     fn now(&self) -> Duration {

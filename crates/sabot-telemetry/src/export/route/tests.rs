@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::{Member, Route};
+use super::{Member, Refusals, Route};
 use crate::config::{ExportQueue, Signal, Target, TargetKind};
 use crate::export::batch::Batch;
 use crate::export::breaker::Circuit;
@@ -217,6 +217,35 @@ async fn what_one_target_will_never_take_another_may() {
     assert_eq!(secondary.items(), 3);
     let counts = running.stop(SECOND).await;
     assert_eq!((counts.sent, counts.dropped_total()), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_target_will_ever_take_does_not_wait_for_ever() {
+    // Each is asked while the other is left alone.
+    let first = Scripted::new([Does::FailFor(3), Does::Misdirect]);
+    let second = Scripted::new([Does::Misdirect]);
+    let running = Running::start(&[&first, &second], &in_memory(1 << 20));
+    (1..=3).for_each(|items| running.push(items));
+    sleep(Duration::from_secs(300)).await;
+    let counts = running.counts();
+    assert_eq!((counts.queued, counts.dropped_for(DropReason::Rejected)), (0, 6), "{counts:?}");
+    first.becomes(Does::Take);
+    sleep(Duration::from_secs(60)).await;
+    running.push(5);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(first.items(), 5);
+    assert!(running.stop(Duration::from_secs(5)).await.balances());
+}
+
+#[test]
+fn a_refusal_is_told_of_once_and_others_from_time_to_time() {
+    let mut refusals = Refusals::default();
+    let mut told = |problem: &str, at: u64| refusals.is_news(problem, Duration::from_secs(at));
+    assert!(told("unknown service", 0));
+    assert!(!told("unknown service", 15) && !told("unknown service", 86_400));
+    assert!(told("3 are too old", 86_400));
+    assert!(!told("4 are too old", 86_430));
+    assert!(told("5 are too old", 86_461));
 }
 
 #[tokio::test(start_paused = true)]

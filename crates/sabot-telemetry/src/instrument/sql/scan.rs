@@ -233,7 +233,7 @@ impl<'a> Scanner<'a> {
             if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() {
                 let name = self.take(at);
                 self.take(1);
-                return if reads_like_name(name, quote == '`') {
+                return if reads_like_name(name, quote == '`') && !self.is_setting() {
                     self.outside_values(from_quote.get(..at.saturating_add(2)).unwrap_or_default());
                     self.scanned.outline.quoted(name);
                 } else {
@@ -244,6 +244,13 @@ impl<'a> Scanner<'a> {
         }
         self.value("?");
         self.give_up();
+    }
+
+    /// Whether the statement sets something of the connection, such as the key of a file: what it quotes is a value then,
+    /// with whatever quotes.
+    fn is_setting(&self) -> bool {
+        let word = self.scanned.text.get(..6).unwrap_or_default();
+        ["PRAGMA", "ATTACH"].iter().any(|setting| word.eq_ignore_ascii_case(setting))
     }
 
     /// `$1`, `$tag$…$tag$`, or a dollar.

@@ -82,6 +82,8 @@ fn literals_and_comments() {
             "SELECT data->>'key', data #>> '{a,b}' FROM t WHERE data ? 'x' AND data @> '{\"a\": 1}'::jsonb",
             "SELECT \"John Smith\", \"a@b.c\", \"\", \"table\", \"4111-1111\", \"say \"\"x\"\"\"",
             "SELECT 'größe', größe FROM übung",
+            "pragma key = \"hunter2\"",
+            "ATTACH 'a.db' AS enc KEY \"hunter2\"",
         ],
         expect![[r#"
             SELECT | SELECT ?, ?, ?, ?, ?, ?, ? ?
@@ -93,6 +95,8 @@ fn literals_and_comments() {
             SELECT t | SELECT data->>?, data #>> ? FROM t WHERE data ? ? AND data @> ?::jsonb
             SELECT | SELECT ?, ?, ?, "table", ?, ?
             SELECT übung | SELECT ?, größe FROM übung
+            PRAGMA | pragma key = ?
+            ATTACH | ATTACH ? AS enc KEY ?
         "#]],
     );
 }
