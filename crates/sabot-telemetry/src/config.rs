@@ -8,6 +8,7 @@ mod error;
 mod exporters;
 mod headers;
 mod signals;
+mod specification;
 mod targets;
 mod tls;
 
@@ -17,6 +18,7 @@ pub(crate) mod endpoint;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use crate::limits::RecordLimits;
 use crate::outcome::{OutcomeRules, OutcomeSampler};
 use crate::propagation::W3cPropagator;
 use crate::redaction::{Redaction, Redactor};
@@ -71,6 +73,10 @@ pub struct TelemetryConfig {
     pub red_metrics: Option<String>,
     /// What is taken out of everything before it is stored or sent.
     pub redaction: Redaction,
+    /// How much is kept of one span.
+    pub span_limits: RecordLimits,
+    /// How much is kept of one log record.
+    pub log_limits: RecordLimits,
     /// Spans.
     pub traces: TraceConfig,
     /// Metrics.
@@ -92,6 +98,9 @@ pub struct TelemetryConfig {
     pub(crate) max_spans_per_second: NonZeroU32,
     pub(crate) span_queue_capacity: NonZeroUsize,
     pub(crate) drain_queues: bool,
+    pub(crate) zipkin_timeout: Option<Duration>,
+    /// Variables that ask for what there is not.
+    pub(crate) not_followed: Vec<String>,
 }
 
 /// How an exporter works: what remains of a configuration when every endpoint is a target.
@@ -127,6 +136,8 @@ impl TelemetryConfig {
             outcome: None,
             red_metrics: None,
             redaction: Redaction::default(),
+            span_limits: RecordLimits::default(),
+            log_limits: RecordLimits::default(),
             traces: TraceConfig::default(),
             metrics: MetricsConfig::default(),
             logs: LogsConfig::default(),
@@ -139,6 +150,8 @@ impl TelemetryConfig {
             max_spans_per_second: rate(DEFAULT_MAX_SPANS_PER_SECOND),
             span_queue_capacity: queue_capacity(DEFAULT_SPAN_QUEUE_CAPACITY),
             drain_queues: true,
+            zipkin_timeout: None,
+            not_followed: Vec::new(),
         }
     }
 
@@ -363,6 +376,7 @@ impl TelemetryConfig {
 
     /// Says what was understood in another way than it was written.
     pub(crate) fn warn(&self) {
+        self.not_followed.iter().for_each(|what| tracing::warn!("{what}"));
         if let Some(address) = self.metrics.prometheus_address.as_ref().filter(|_| !cfg!(feature = "prometheus-server"))
         {
             tracing::warn!(

@@ -57,6 +57,7 @@ mod context;
 mod correlation;
 mod export;
 mod instrument;
+mod limits;
 mod logging;
 mod logs;
 #[cfg(feature = "macros")]
@@ -112,6 +113,7 @@ pub use instrument::{
 };
 #[cfg(feature = "reqwest")]
 pub use instrument::{TracedClient, traced_request};
+pub use limits::RecordLimits;
 pub use logging::{LoggingError, init_logging};
 pub use logs::{LogLayer, LogQueue, LogRecord, Severity};
 pub use meter::RegistryMeterProvider;

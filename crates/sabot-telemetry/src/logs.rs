@@ -17,6 +17,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer;
 
 use crate::clock::unix_nanos_now;
+use crate::limits::RecordLimits;
 use crate::redaction::Redactor;
 use crate::sync::lock;
 use crate::{Attribute, AttributeValue, Text, TraceContext, current_trace};
@@ -117,6 +118,7 @@ struct Shared {
     received: AtomicU64,
     dropped: AtomicU64,
     redactor: Option<Arc<Redactor>>,
+    limits: RecordLimits,
     wake_every: u64,
     /// Wakes who drains this queue, if somebody waits for it.
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -134,10 +136,15 @@ impl fmt::Debug for Shared {
 impl LogQueue {
     /// An empty queue with room for so many records; what leaves it has been through the redactor.
     pub fn new(capacity: usize, redactor: Option<Arc<Redactor>>) -> Self {
+        Self::with_limits(capacity, redactor, RecordLimits::default())
+    }
+
+    pub(crate) fn with_limits(capacity: usize, redactor: Option<Arc<Redactor>>, limits: RecordLimits) -> Self {
         let (sender, receiver) = sync_channel(capacity.max(1));
         let (receiver, received, dropped) = (Mutex::new(receiver), AtomicU64::new(0), AtomicU64::new(0));
         let wake_every = u64::try_from(capacity / 8).unwrap_or(u64::MAX).max(1);
-        let shared = Shared { sender, receiver, received, dropped, redactor, wake_every, wake: OnceLock::new() };
+        let shared =
+            Shared { sender, receiver, received, dropped, redactor, limits, wake_every, wake: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -167,6 +174,9 @@ impl LogQueue {
             for record in &mut records {
                 record.redact(redactor);
             }
+        }
+        for record in &mut records {
+            self.shared.limits.log(record);
         }
         records
     }

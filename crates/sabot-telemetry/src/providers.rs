@@ -149,13 +149,15 @@ fn start(
     let mut resource = resource(&config);
     redactor.attributes(&mut resource.attributes);
     let resource = Arc::new(resource);
-    let logs = LogQueue::new(settings.logs_batch.max_queue_size, Some(Arc::clone(&redactor)));
+    let (capacity, log_limits) = (settings.logs_batch.max_queue_size, config.log_limits.clone());
+    let logs = LogQueue::with_limits(capacity, Some(Arc::clone(&redactor)), log_limits);
     let registry = Registry::with_redactor(Arc::clone(&redactor));
     let sends_logs = settings.exporters.targets.iter().any(|target| target.takes(Signal::Logs));
     set_up_logging(Some(&logs).filter(|_| config.drain_queues && sends_logs))?;
     config.warn();
     let queue_redactor = Some(Arc::clone(&redactor));
-    let span_queue = SpanQueue::with_redactor(config.span_queue_capacity, config.max_spans_per_second, queue_redactor);
+    let (capacity, limits) = (config.span_queue_capacity, config.span_limits.clone());
+    let span_queue = SpanQueue::with_redactor(capacity, config.max_spans_per_second, queue_redactor, limits);
     let spans = if config.enabled && config.traces.enabled {
         let judges = judges(&config, &registry, &redactor).map_err(ConfigError::from)?;
         Spans::recording_with(Arc::clone(&resource), span_queue.clone(), judges)

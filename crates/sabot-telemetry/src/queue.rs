@@ -3,7 +3,8 @@
 //! Invariant: the side that ends a span never waits. A full queue drops the span and counts it, and the consumer is woken
 //! once per eighth of the capacity, not once per span, so that ending a span makes no system call. Routine work that would
 //! bring more spans than the consumer is to be burdened with is not recorded to begin with, and counted too. Nothing leaves
-//! the queue unredacted: the consumer redacts what it drains, so that whoever ends a span does not pay for it.
+//! the queue unredacted or beyond its limits: the consumer sees to that when it drains, so that whoever ends a span does not
+//! pay for it.
 
 mod budget;
 
@@ -14,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::budget::Budget;
+use crate::limits::RecordLimits;
 use crate::record::{SpanRecord, Unfinished};
 use crate::redaction::Redactor;
 use crate::sync::lock;
@@ -37,6 +39,7 @@ struct Shared {
     wake_every: u64,
     open: AtomicBool,
     redactor: Option<Arc<Redactor>>,
+    limits: RecordLimits,
     signal: Mutex<Signal>,
     signalled: Condvar,
 }
@@ -50,13 +53,14 @@ struct Signal {
 impl SpanQueue {
     #[cfg(test)]
     pub(crate) fn new(capacity: NonZeroUsize, spans_per_second: NonZeroU32) -> Self {
-        Self::with_redactor(capacity, spans_per_second, None)
+        Self::with_redactor(capacity, spans_per_second, None, RecordLimits::default())
     }
 
     pub(crate) fn with_redactor(
         capacity: NonZeroUsize,
         spans_per_second: NonZeroU32,
         redactor: Option<Arc<Redactor>>,
+        limits: RecordLimits,
     ) -> Self {
         let (sender, receiver) = sync_channel(capacity.get());
         Self {
@@ -71,6 +75,7 @@ impl SpanQueue {
                 wake_every: u64::try_from(capacity.get() / 8).unwrap_or(u64::MAX).max(1),
                 open: AtomicBool::new(true),
                 redactor,
+                limits,
                 signal: Mutex::default(),
                 signalled: Condvar::new(),
             }),
@@ -85,6 +90,7 @@ impl SpanQueue {
             if let Some(redactor) = &self.shared.redactor {
                 redactor.span(&mut span);
             }
+            self.shared.limits.span(&mut span);
             span
         };
         spans.into_iter().map(finish).collect()

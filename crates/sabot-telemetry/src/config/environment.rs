@@ -26,6 +26,8 @@ impl TelemetryConfig {
         self.apply_otlp(&of)?;
         self.apply_exporters(&of)?;
         self.apply_propagators(&of)?;
+        self.apply_limits(&of)?;
+        self.note_what_is_not_followed(&of);
         self.apply_own(&of)?;
         Ok(self)
     }
@@ -72,7 +74,13 @@ impl TelemetryConfig {
             {
                 // The address of one signal is used as it is.
                 wire.exact = name.contains(signal);
-                *endpoint = Some(address);
+                let insecure = either("INSECURE").map(|(name, _)| of.flag(&name)).transpose()?.flatten();
+                *endpoint = Some(match insecure {
+                    Some(insecure) if !address.contains("://") => {
+                        format!("{}://{address}", if insecure { "http" } else { "https" })
+                    }
+                    _ => address,
+                });
             }
             if let Some((name, value)) = either("PROTOCOL") {
                 *protocol = OtlpProtocol::parse(&name, &value)?;
@@ -135,6 +143,7 @@ impl TelemetryConfig {
                         let address = of.text("OTEL_EXPORTER_ZIPKIN_ENDPOINT");
                         let usual = || "http://localhost:9411/api/v2/spans".to_owned();
                         self.zipkin_endpoint = Some(address.unwrap_or_else(usual));
+                        self.zipkin_timeout = of.time("OTEL_EXPORTER_ZIPKIN_TIMEOUT")?;
                     }
                     // Served to whoever asks, not sent.
                     ("prometheus", Signal::Metrics) => {
@@ -210,7 +219,7 @@ impl TelemetryConfig {
     }
 }
 
-fn set<T>(setting: &mut T, value: Option<T>) {
+pub(super) fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *setting = value;
     }
@@ -234,10 +243,11 @@ fn prometheus_address(of: &Variables<'_>, port: Option<(&str, String)>) -> Resul
     Ok(if host.contains(':') { format!("[{host}]:{number}") } else { format!("{host}:{number}") })
 }
 
-struct Variables<'a>(Lookup<'a>);
+pub(super) struct Variables<'a>(Lookup<'a>);
 
 impl Variables<'_> {
-    fn text(&self, name: &str) -> Option<String> {
+    /// The value of a variable that is set to something.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 

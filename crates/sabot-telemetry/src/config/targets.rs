@@ -58,7 +58,9 @@ impl TelemetryConfig {
         }
         if let Some(endpoint) = &self.zipkin_endpoint {
             let kind = TargetKind::Zipkin { endpoint: endpoint.clone() };
-            targets.push(Target::new("zipkin", kind).with_signals([Signal::Traces]));
+            let mut target = Target::new("zipkin", kind).with_signals([Signal::Traces]);
+            target.timeout = self.zipkin_timeout.unwrap_or(target.timeout);
+            targets.push(target);
         }
         if !self.console.is_empty() {
             targets.push(Target::new("console", TargetKind::Console).with_signals(self.console.iter().copied()));

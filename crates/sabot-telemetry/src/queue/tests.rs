@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::SpanQueue;
 use crate::sync::lock;
 use crate::{
-    HeadSampler, Redaction, Redactor, Resource, SpanJudges, Spans, TelemetryConfig, TelemetryProviders, init_telemetry,
+    HeadSampler, RecordLimits, Redaction, Redactor, Resource, SpanJudges, Spans, TelemetryConfig, TelemetryProviders,
+    init_telemetry,
 };
 
 fn telemetry(capacity: usize) -> TelemetryProviders {
@@ -114,6 +115,7 @@ fn what_is_drained_is_redacted() {
         NonZeroUsize::new(8).unwrap(),
         NonZeroU32::new(1_000).unwrap(),
         Some(Arc::clone(&redactor)),
+        RecordLimits::default(),
     );
     let spans = Spans::recording_with(
         Arc::new(Resource::of_service("test")),

@@ -226,13 +226,13 @@ async fn what_no_target_will_ever_take_does_not_wait_for_ever() {
     let second = Scripted::new([Does::Misdirect]);
     let running = Running::start(&[&first, &second], &in_memory(1 << 20));
     (1..=3).for_each(|items| running.push(items));
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     let counts = running.counts();
     assert_eq!((counts.queued, counts.dropped_for(DropReason::Rejected)), (0, 6), "{counts:?}");
     first.becomes(Does::Take);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     running.push(5);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(first.items(), 5);
     assert!(running.stop(Duration::from_secs(5)).await.balances());
 }
