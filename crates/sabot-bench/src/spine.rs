@@ -3,8 +3,10 @@
 //! The agent's rows end in a blackhole, its offsets and state in a store. An agent is compared with the fastest of the
 //! ways its query can be written as a batch. Planning counts on both sides.
 //!
-//! What spans cost is measured over runs in a row that take longer together than a server waits before it writes a block
-//! of spans: a short run alone would have all of a block to pay for, or nothing of it.
+//! What spans cost is measured over runs that take longer together than a server waits before it writes a block of spans: a
+//! short run alone would have all of a block to pay for, or nothing of it. They take turns with runs without spans, about a
+//! second each, since a machine is not as fast all the time; what the threads that store spans take in the meantime is
+//! theirs, whoever runs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,8 +23,10 @@ use crate::report::{Better, Report, Series};
 use crate::telemetry::{SpanCounts, Telemetry};
 use crate::workload::{QUERIES, Query, Workload};
 
-/// Runs in a row take at least this long: a server writes a block of spans every five seconds.
-const IN_A_ROW: Duration = Duration::from_secs(6);
+/// About how long one side runs before it is the other's turn.
+const TURN: Duration = Duration::from_secs(1);
+/// How often each has its turn: longer together than the five seconds after which a server writes a block of spans.
+const TURNS: u32 = 6;
 
 /// Measures all queries and reports samples, ratios and the cost of spans.
 pub(crate) fn measure(cli: &Cli, workload: &Workload, dir: &Path, report: &mut Report) -> Result<(), BenchError> {
@@ -55,21 +59,19 @@ struct Bench<'a> {
     dir: &'a Path,
 }
 
-/// One run of each variant, and runs in a row.
+/// One run of each variant, and runs that take turns.
 struct Round {
     on: Run,
     off: Run,
     batches: Vec<(&'static str, Cost)>,
-    row_on: Row,
-    row_off: Row,
+    turns_on: Turns,
+    turns_off: Turns,
 }
 
-/// Several runs of one agent, one after the other.
-struct Row {
-    /// Everything from the first to the last, stores that are set up for each included.
-    total: Cost,
-    /// The runs alone.
-    runs: Cost,
+/// What several runs of one agent took, with the storing of their spans.
+#[derive(Default)]
+struct Turns {
+    cost: Cost,
     spans: SpanCounts,
 }
 
@@ -101,33 +103,41 @@ impl Bench<'_> {
                 return Err(BenchError::wrong(query.name, problem));
             }
         }
-        let passes = passes(off.whole().wall);
-        let row = |telemetry| self.row(query, telemetry, passes);
-        let (row_on, row_off) = if number.is_multiple_of(2) {
-            let on = row(&self.on)?;
-            (on, row(&self.off)?)
-        } else {
-            let off = row(&self.off)?;
-            (row(&self.on)?, off)
-        };
-        Ok(Round { on, off, batches, row_on, row_off })
+        let (turns_on, turns_off) = self.turns(query, number, runs_in(TURN, off.whole().wall))?;
+        Ok(Round { on, off, batches, turns_on, turns_off })
     }
 
-    /// So many runs in a row.
-    fn row(&self, query: &Query, telemetry: &Telemetry, passes: u32) -> Result<Row, BenchError> {
-        let (earlier, total) = (telemetry.counts(), Meter::start());
-        let mut runs = Cost::default();
-        for _ in 0..passes {
-            let run = engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir)?.whole();
-            runs = Cost { wall: runs.wall + run.wall, cpu: runs.cpu + run.cpu };
+    /// Runs with spans and without in turns of so many runs each.
+    fn turns(&self, query: &Query, number: usize, runs: u32) -> Result<(Turns, Turns), BenchError> {
+        let (mut on, mut off) = (Turns::default(), Turns::default());
+        let (earlier, stored) = (self.on.counts(), self.on.storing()?);
+        for turn in 0..TURNS {
+            let on_first = (number + turn as usize).is_multiple_of(2);
+            for with_spans in [on_first, !on_first] {
+                let (telemetry, sum) = if with_spans { (&self.on, &mut on.cost) } else { (&self.off, &mut off.cost) };
+                for _ in 0..runs {
+                    let stored = self.on.storing()?;
+                    let run = engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir)?.whole();
+                    let storing = self.on.storing()?.saturating_sub(stored);
+                    sum.wall += run.wall;
+                    sum.cpu += run.cpu.saturating_sub(storing);
+                }
+            }
         }
-        telemetry.settle()?;
-        Ok(Row { total: total.cost(), runs, spans: telemetry.counts().since(earlier) })
+        // What is left is written here and not by its thread.
+        let (settling, storing) = (Meter::start(), self.on.storing()?);
+        self.on.settle()?;
+        let ended = self.on.storing()?;
+        on.cost.cpu += settling.cost().cpu.saturating_sub(ended.saturating_sub(storing));
+        on.cost.cpu += ended.saturating_sub(stored);
+        on.spans = self.on.counts().since(earlier);
+        Ok((on, off))
     }
 }
 
-fn passes(one: Duration) -> u32 {
-    u32::try_from(IN_A_ROW.as_nanos() / one.as_nanos().max(1)).unwrap_or(u32::MAX).saturating_add(1)
+/// How many runs take about so long.
+fn runs_in(time: Duration, one: Duration) -> u32 {
+    u32::try_from(time.as_nanos() / one.as_nanos().max(1)).unwrap_or(u32::MAX).max(1)
 }
 
 impl Round {
@@ -170,19 +180,17 @@ impl Round {
         }
     }
 
-    /// What spans cost: runs in a row with them against as many without. What is set up for each run is the same on both
-    /// sides, and no part of what they are compared with.
+    /// What spans cost: runs with them against as many without.
     fn record_spans(&self, query: &Query, report: &mut Report) {
-        let (on, off) = (&self.row_on, &self.row_off);
+        let (on, off, spans) = (self.turns_on.cost, self.turns_off.cost, self.turns_on.spans);
         let series = |kind: &str| Series::new("telemetry", format!("{}.{kind}", query.name));
-        let more = |of: fn(&Cost) -> Duration| of(&on.total).as_secs_f64() - of(&off.total).as_secs_f64();
-        let share = |of: fn(&Cost) -> Duration| more(of) / of(&off.runs).as_secs_f64() * 100.0;
-        report.add(series("overhead.cpu").unit("percent", Better::Lower), share(|cost| cost.cpu));
-        report.add(series("overhead.wall").unit("percent", Better::Lower), share(|cost| cost.wall));
-        report.add(series("spans").unit("spans", Better::Lower), to_f64(on.spans.received));
-        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(on.spans.dropped));
-        if on.spans.received > 0 {
-            let each = more(|cost| cost.cpu) * 1e9 / to_f64(on.spans.received);
+        let share = |on: Duration, off: Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
+        report.add(series("overhead.cpu").unit("percent", Better::Lower), share(on.cpu, off.cpu));
+        report.add(series("overhead.wall").unit("percent", Better::Lower), share(on.wall, off.wall));
+        report.add(series("spans").unit("spans", Better::Lower), to_f64(spans.received));
+        report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(spans.dropped));
+        if spans.received > 0 {
+            let each = (on.cpu.as_secs_f64() - off.cpu.as_secs_f64()) * 1e9 / to_f64(spans.received);
             report.add(series("span").unit("ns/span", Better::Lower), each);
         }
     }

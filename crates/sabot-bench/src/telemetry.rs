@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sabot_common::clock::SystemClock;
 use sabot_common::config::TelemetryStorage;
@@ -12,6 +13,8 @@ use sabot_telemetry::{Counter, Registry, SpanQueue, Spans, TelemetryConfig, Tele
 
 use crate::error::BenchError;
 
+/// What the names of the threads that store spans begin with.
+const STORING: &str = "sabot-spans";
 /// More spans than a run leaves in the queue.
 const DRAIN: usize = 8_192;
 
@@ -73,6 +76,22 @@ impl Telemetry {
 
     fn queue(&self) -> &SpanQueue {
         self.providers.span_queue()
+    }
+
+    /// Processor time of the threads that store spans, since they were started.
+    pub(crate) fn storing(&self) -> Result<Duration, BenchError> {
+        let mut total = Duration::ZERO;
+        for task in std::fs::read_dir("/proc/self/task")? {
+            let dir = task?.path();
+            // A thread may end while it is looked at; none of those that count does.
+            let Ok(name) = std::fs::read_to_string(dir.join("comm")) else { continue };
+            if name.starts_with(STORING) {
+                let times = std::fs::read_to_string(dir.join("schedstat"))?;
+                let nanos = times.split(' ').next().and_then(|first| first.parse().ok());
+                total += Duration::from_nanos(nanos.ok_or_else(|| BenchError::wrong("schedstat", times))?);
+            }
+        }
+        Ok(total)
     }
 
     /// Has every span that has ended written to a block on disk, so that it belongs to what has run so far. A server
