@@ -290,8 +290,9 @@ fn pairs(name: &str, list: &str) -> Result<Vec<(String, String)>, ConfigError> {
         let shown = pair.split_once('=').map_or("…", |(key, _)| key);
         let wrong = || ConfigError::setting(name, shown, "write pairs like key=value,other=value, percent-encoded");
         let (key, value) = pair.split_once('=').ok_or_else(wrong)?;
-        let (key, value) = (key.trim(), percent_decoded(value.trim()).ok_or_else(wrong)?);
-        if key.is_empty() { Err(wrong()) } else { Ok((key.to_owned(), value)) }
+        let decoded = |text: &str| percent_decoded(text.trim()).ok_or_else(wrong);
+        let (key, value) = (decoded(key)?, decoded(value)?);
+        if key.is_empty() { Err(wrong()) } else { Ok((key, value)) }
     };
     list.split(',').filter(|pair| !pair.trim().is_empty()).map(pair).collect()
 }
@@ -376,7 +377,7 @@ mod tests {
     fn the_variables_of_the_specification_count_more_than_code_and_those_of_sabot_more_than_both() {
         let config = with(&[
             ("OTEL_SERVICE_NAME", "otel"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=a%20b, region = eu "),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,te%61m=a%20b, region = eu "),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=1%2C2"),

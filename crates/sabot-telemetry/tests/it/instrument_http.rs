@@ -250,7 +250,7 @@ fn only_what_was_asked_for_is_recorded() {
         *request.method_mut() = "BREW".parse().unwrap();
         for (name, value) in [
             ("host", "shop.example:8443"),
-            ("x-forwarded-proto", "https"),
+            ("x-forwarded-proto", "HTTPS, http"),
             ("x-forwarded-for", "203.0.113.9, 10.0.0.1"),
         ] {
             request.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -66,8 +66,10 @@ impl Config {
 
     fn scheme<B>(&self, request: &Request<B>) -> &'static str {
         let forwarded = text(request.headers(), &FORWARDED_PROTO).filter(|_| self.trusts_forwarded);
-        let is_https = forwarded.or_else(|| request.uri().scheme_str()) == Some("https");
-        if is_https { "https" } else { "http" }
+        // Of several proxies the first is the one the client spoke with.
+        let forwarded = forwarded.and_then(|schemes| schemes.split(',').next()).map(str::trim);
+        let scheme = forwarded.or_else(|| request.uri().scheme_str());
+        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) { "https" } else { "http" }
     }
 
     /// An attribute that comes from a header; of two for one attribute the last that is there.
