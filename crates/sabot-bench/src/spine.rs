@@ -110,24 +110,24 @@ impl Bench<'_> {
     /// Runs with spans and without in turns of so many runs each.
     fn turns(&self, query: &Query, number: usize, runs: u32) -> Result<(Turns, Turns), BenchError> {
         let (mut on, mut off) = (Turns::default(), Turns::default());
-        let (earlier, stored) = (self.on.counts(), self.on.storing()?);
+        let (earlier, stored) = (self.on.counts(), Telemetry::storing()?);
         for turn in 0..TURNS {
             let on_first = (number + turn as usize).is_multiple_of(2);
             for with_spans in [on_first, !on_first] {
                 let (telemetry, sum) = if with_spans { (&self.on, &mut on.cost) } else { (&self.off, &mut off.cost) };
                 for _ in 0..runs {
-                    let stored = self.on.storing()?;
+                    let stored = Telemetry::storing()?;
                     let run = engine::run(self.workload, query, &Output::Blackhole, telemetry, self.dir)?.whole();
-                    let storing = self.on.storing()?.saturating_sub(stored);
+                    let storing = Telemetry::storing()?.saturating_sub(stored);
                     sum.wall += run.wall;
                     sum.cpu += run.cpu.saturating_sub(storing);
                 }
             }
         }
         // What is left is written here and not by its thread.
-        let (settling, storing) = (Meter::start(), self.on.storing()?);
+        let (settling, storing) = (Meter::start(), Telemetry::storing()?);
         self.on.settle()?;
-        let ended = self.on.storing()?;
+        let ended = Telemetry::storing()?;
         on.cost.cpu += settling.cost().cpu.saturating_sub(ended.saturating_sub(storing));
         on.cost.cpu += ended.saturating_sub(stored);
         on.spans = self.on.counts().since(earlier);

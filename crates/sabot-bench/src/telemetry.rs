@@ -79,7 +79,7 @@ impl Telemetry {
     }
 
     /// Processor time of the threads that store spans, since they were started.
-    pub(crate) fn storing(&self) -> Result<Duration, BenchError> {
+    pub(crate) fn storing() -> Result<Duration, BenchError> {
         let mut total = Duration::ZERO;
         for task in std::fs::read_dir("/proc/self/task")? {
             let dir = task?.path();
