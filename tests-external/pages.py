@@ -2,7 +2,7 @@
 """Looks at Sabot's pages in a real browser while flights move through them.
 
 Follows what a newcomer does: the overview with live rates, a node's panel, the search for windows that fired, the
-waterfall of one of them. Then the same at the width of a phone, in the dark, by keyboard, and with an agent that fails.
+waterfall of one of them, and each field that can be typed into. Then the same at the width of a phone, in the dark, by keyboard, and with an agent that fails.
 Whatever a page asks of another host, logs as an error, or lets run out of the screen is a failure. Needs Chromium.
 """
 
@@ -121,6 +121,54 @@ def window_that_fired(watched: Watched, camera: Camera) -> None:
     camera.take(page, "trace")
 
 
+# A value that some trace has, and one that none has, for each field a search is typed into.
+TYPED = {
+    "service": ("flights", "nobody"),
+    "operation": ("window_fire", "nothing"),
+    "tags": ("sabot.agent=hourly-delays", "sabot.agent=nobody"),
+    "min_duration": ("1us", "1h"),
+    "max_duration": ("1h", "1ns"),
+    "where": ("duration_ms >= 0", "duration_ms < 0"),
+}
+
+
+def typed_fields(watched: Watched) -> None:
+    """Every field that can be typed into narrows what is shown, and says so when nothing is left."""
+    rows = watched.page.locator("table.traces tbody tr")
+    for name, (some, none) in TYPED.items():
+        for value, found in ((some, True), (none, False)):
+            page = watched.open("/traces")
+            expect(rows.first).to_be_visible()
+            field = page.locator(f'input[name="{name}"]')
+            if not field.is_visible():
+                page.get_by_role("button", name="More filters").click()
+            field.fill(value)
+            page.get_by_role("button", name="Search", exact=True).click()
+            page.wait_for_url(re.compile(r"/traces\?.+"))
+            if found:
+                expect(rows.first).to_be_visible()
+            else:
+                expect(page.get_by_text("No trace matches")).to_be_visible()
+    page = watched.open("/traces?operation=window_fire")
+    rows.first.locator("a").click()
+    search, matches = page.get_by_label("Search this trace"), page.locator(".toolbar-found")
+    search.fill("nothing")
+    expect(matches).to_have_text("0 matches")
+    search.fill("window_fire")
+    expect(matches).to_have_text(re.compile(r"^[1-9][\d,]* match"))
+    # A filter is offered for spans with many attributes.
+    page.get_by_role("treeitem", name=re.compile(r"^process_batch ")).first.click()
+    attributes = page.locator("table.attributes").first.locator("tr")
+    everything = attributes.count()
+    page.get_by_label("Filter attributes").first.fill("partition")
+    expect(attributes.filter(has_text="sabot.agent")).to_have_count(0)
+    expect(attributes.filter(has_text="sabot.partition")).to_have_count(1)
+    if not 0 < attributes.count() < everything:
+        raise CheckFailed(f"the filter leaves {attributes.count()} of {everything} attributes")
+    page.get_by_label("Filter attributes").first.fill("nothing")
+    expect(page.get_by_text("No attribute matches.")).to_be_visible()
+
+
 def keyboard(watched: Watched) -> None:
     page = watched.open("/traces")
     expect(page.locator("table.traces tbody tr").first).to_be_visible()
@@ -186,6 +234,8 @@ def run(sabot: Sabot, chromium: str, screenshots: Path | None) -> None:
             window_that_fired(light, camera)
             keyboard(light)
             print("  traces: a window that fired, found and opened; by keyboard too", flush=True)
+            typed_fields(light)
+            print("  every field that can be typed into does what it says", flush=True)
             dark = Watched(browser, server, viewport=PHONE, color_scheme="dark", is_mobile=True, has_touch=True)
             overview(dark, Camera(screenshots / "phone" if screenshots else None))
             window_that_fired(dark, Camera(screenshots / "phone" if screenshots else None))
