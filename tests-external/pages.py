@@ -2,8 +2,9 @@
 """Looks at Sabot's pages in a real browser while flights move through them.
 
 Follows what a newcomer does: the overview with live rates, a node's panel, the search for windows that fired, the
-waterfall of one of them, and each field that can be typed into. Then the same at the width of a phone, in the dark, by keyboard, and with an agent that fails.
-Whatever a page asks of another host, logs as an error, or lets run out of the screen is a failure. Needs Chromium.
+waterfall of one of them, and each field that can be typed into. Then the same at the width of a phone, in the dark, by
+keyboard, and with an agent that fails. Whatever a page asks of another host, logs as an error, or lets run out of the
+screen is a failure. Needs Chromium.
 """
 
 from __future__ import annotations

@@ -316,9 +316,7 @@ impl Target {
         }
         Ok(())
     }
-}
 
-impl Target {
     /// Certificates are read to check them, and have to be of use.
     fn check_tls(&self, setting: &str) -> Result<(), ConfigError> {
         if !self.tls.is_given() {
