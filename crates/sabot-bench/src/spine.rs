@@ -73,6 +73,8 @@ struct Round {
 struct Turns {
     cost: Cost,
     spans: SpanCounts,
+    /// What of the cost is storing.
+    storing: Duration,
 }
 
 impl Bench<'_> {
@@ -128,8 +130,9 @@ impl Bench<'_> {
         let (settling, storing) = (Meter::start(), Telemetry::storing()?);
         self.on.settle()?;
         let ended = Telemetry::storing()?;
-        on.cost.cpu += settling.cost().cpu.saturating_sub(ended.saturating_sub(storing));
-        on.cost.cpu += ended.saturating_sub(stored);
+        on.storing = settling.cost().cpu.saturating_sub(ended.saturating_sub(storing));
+        on.storing += ended.saturating_sub(stored);
+        on.cost.cpu += on.storing;
         on.spans = self.on.counts().since(earlier);
         Ok((on, off))
     }
@@ -187,6 +190,8 @@ impl Round {
         let share = |on: Duration, off: Duration| (on.as_secs_f64() / off.as_secs_f64() - 1.0) * 100.0;
         report.add(series("overhead.cpu").unit("percent", Better::Lower), share(on.cpu, off.cpu));
         report.add(series("overhead.wall").unit("percent", Better::Lower), share(on.wall, off.wall));
+        let storing = self.turns_on.storing.as_secs_f64() / off.cpu.as_secs_f64() * 100.0;
+        report.add(series("overhead.cpu.storing").unit("percent", Better::Lower), storing);
         report.add(series("spans").unit("spans", Better::Lower), to_f64(spans.received));
         report.add(series("spans_dropped").unit("spans", Better::Lower), to_f64(spans.dropped));
         if spans.received > 0 {

@@ -50,7 +50,7 @@ impl Telemetry {
         let providers = init_telemetry(TelemetryConfig::new("sabot-bench"))?;
         let settings = TelemetryStorage::default();
         let store = SpanStore::open(&dir.join("telemetry"), &settings, SystemClock::shared(), providers.registry())?;
-        let writer = SpanWriter::spawn(Arc::clone(&store), providers.span_queue().clone(), None)?;
+        let writer = SpanWriter::spawn(Arc::clone(&store), providers.span_queue().clone(), providers.outlet().clone())?;
         let count = providers.registry().counter(&describe(&registry::SPANS_STORED), &[]);
         Ok(Self { providers, stored: Some(Stored { store, writer, count }) })
     }

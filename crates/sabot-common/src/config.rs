@@ -6,6 +6,7 @@
 //! whether SQL plans and files exist is for those who know SQL and files.
 
 mod agent;
+mod change;
 mod checked;
 mod declared;
 mod error;
@@ -19,6 +20,7 @@ mod variables;
 mod yaml;
 
 pub use agent::{AgentConfig, AgentKind, BusinessMetric, BusinessMetricKind, Late, LateTo, Output};
+pub use change::{Change, Changed, SettingsFile, TelemetryChange};
 pub use error::ConfigError;
 pub use exporters::{
     Batch, Compression, ExportKind, ExportPolicy, ExportQueue, ExportTarget, Exporters, MetricsExport, OtlpProtocol,

@@ -22,7 +22,7 @@
 //! let telemetry = init_telemetry(TelemetryConfig::new("shop")).expect("telemetry");
 //! let settings = TelemetryStorage::default();
 //! let store = SpanStore::open(dir, &settings, SystemClock::shared(), telemetry.registry())?;
-//! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone(), None)?;
+//! let writer = SpanWriter::spawn(store.clone(), telemetry.span_queue().clone(), telemetry.outlet().clone())?;
 //!
 //! drop(telemetry.spans().start("checkout").root().attribute("items", 3).start());
 //! telemetry.close();
@@ -56,4 +56,4 @@ pub use search::{
 };
 pub use store::{FILE_GRACE, SpanStore};
 pub use trace::{Trace, TraceEvent, TraceLink, TraceSpan};
-pub use writer::{Forwarding, SpanWriter};
+pub use writer::SpanWriter;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use sabot_telemetry::{Exporter, LogQueue, Signal, SpanQueue};
+use sabot_telemetry::{Outlet, SpanQueue};
 
 use crate::{SpanStore, StoreError};
 
@@ -23,24 +23,6 @@ const DRAIN_ROWS: usize = 8_192;
 /// Drains before other duties get their turn; also bounds the drain of a stop while spans keep coming.
 const DRAINS_PER_TURN: usize = 32;
 
-/// What is sent elsewhere besides.
-#[derive(Clone, Debug)]
-pub struct Forwarding {
-    /// What sends it.
-    pub exporter: Exporter,
-    /// Where log records wait for it.
-    pub logs: LogQueue,
-}
-
-impl Forwarding {
-    /// Hands log records over that have come since.
-    fn logs(&self) {
-        if self.exporter.takes(Signal::Logs) {
-            self.exporter.export_logs(self.logs.drain(DRAIN_ROWS));
-        }
-    }
-}
-
 /// Moves spans from the queue into the store until it is stopped or the queue is closed.
 #[derive(Debug)]
 pub struct SpanWriter {
@@ -51,8 +33,8 @@ pub struct SpanWriter {
 }
 
 impl SpanWriter {
-    /// Starts the background threads. What is taken off the queue is forwarded too, which never makes anybody wait.
-    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue, forwarding: Option<Forwarding>) -> io::Result<Self> {
+    /// Starts the background threads. What is taken off the queue is handed to `outlet` too, as log records are.
+    pub fn spawn(store: Arc<SpanStore>, queue: SpanQueue, outlet: Outlet) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         // One nudge may wait: more would only say the same.
         let (nudge, nudges) = sync_channel(1);
@@ -62,7 +44,7 @@ impl SpanWriter {
         let receiver = Receiving {
             store: Arc::clone(&store),
             queue,
-            forwarding,
+            outlet,
             stopping: Arc::clone(&stopping),
             dropped: 0,
             routine: (0, 0),
@@ -93,7 +75,7 @@ impl SpanWriter {
 struct Receiving {
     store: Arc<SpanStore>,
     queue: SpanQueue,
-    forwarding: Option<Forwarding>,
+    outlet: Outlet,
     stopping: Arc<AtomicBool>,
     /// Drops of the queue that are counted already.
     dropped: u64,
@@ -119,9 +101,7 @@ impl Receiving {
         for _ in 0..DRAINS_PER_TURN {
             let spans = self.queue.drain(DRAIN_ROWS);
             let was_empty = spans.is_empty();
-            if let Some(forwarding) = &self.forwarding {
-                forwarding.exporter.export_spans(spans.iter().cloned());
-            }
+            self.outlet.export_spans(spans.iter().cloned());
             self.store.append(spans);
             // A failure is told and counted by the store, which keeps the spans and tries again.
             if self.store.flush_is_due() && self.store.flush().is_ok() {
@@ -131,9 +111,7 @@ impl Receiving {
                 break;
             }
         }
-        if let Some(forwarding) = &self.forwarding {
-            forwarding.logs();
-        }
+        self.outlet.export_logs();
         let dropped = self.queue.dropped();
         self.store.count_lost(dropped.saturating_sub(self.dropped));
         self.dropped = dropped;

@@ -7,12 +7,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 use sabot_common::clock::{SharedClock, Timestamp};
-use sabot_common::config::SettingsSource;
 use sabot_observatory::{MetricsHistory, SpanStore, TraceReader};
 use sabot_sql::QueryEngine;
 
 use crate::monitor::Monitor;
 use crate::platform::Platform;
+use crate::telemetry::Telemetry;
 
 mod agents;
 mod error;
@@ -27,7 +27,6 @@ mod telemetry;
 mod traced;
 mod work;
 
-pub(crate) use telemetry::Recording;
 pub(crate) use work::QueryThreads;
 
 /// Largest request body.
@@ -46,8 +45,7 @@ pub(crate) struct Api {
     pub(crate) query_threads: QueryThreads,
     /// Where traces, streams and tables are read: a query that computes for long does not keep them waiting.
     pub(crate) look_threads: QueryThreads,
-    pub(crate) settings: Arc<SettingsSource>,
-    pub(crate) recording: Recording,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) clock: SharedClock,
     pub(crate) started_at: Timestamp,
     pub(crate) project: String,
@@ -68,6 +66,7 @@ pub(crate) fn router(api: Api, serving: Serving) -> Router {
         .route("/status", get(status::status))
         .route("/overview", get(status::overview))
         .route("/config", get(status::config))
+        .route("/doctor", get(telemetry::doctor))
         .route("/agents", get(agents::list).post(agents::deploy))
         .route("/agents/validate", post(agents::validate))
         .route("/agents/{name}", get(agents::show).merge(delete(agents::remove)))
@@ -86,6 +85,8 @@ pub(crate) fn router(api: Api, serving: Serving) -> Router {
         .route("/telemetry/services", get(telemetry::services))
         .route("/telemetry/metrics", get(telemetry::metrics))
         .route("/telemetry/status", get(telemetry::status))
+        .route("/telemetry/enable", post(telemetry::enable))
+        .route("/telemetry/disable", post(telemetry::disable))
         .route_layer(from_fn(request::known_parameters))
         .fallback(error::no_such_path);
     let router = Router::new()

@@ -11,6 +11,7 @@
 mod api;
 mod check;
 mod disk;
+mod doctor;
 mod error;
 mod housekeeping;
 mod listen;

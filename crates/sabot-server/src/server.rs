@@ -17,7 +17,7 @@ use sabot_telemetry::{LogLayer, TelemetryProviders};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, QueryThreads, Recording, Serving};
+use crate::api::{self, Api, QueryThreads, Serving};
 use crate::check::explained;
 use crate::monitor::{Monitor, instant};
 use crate::platform::{Parts, Platform};
@@ -39,7 +39,7 @@ pub struct Server {
     platform: Arc<Platform>,
     monitor: Arc<Monitor>,
     clock: SharedClock,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     span_writer: Option<SpanWriter>,
     /// Where ad-hoc queries run, and where traces and rows are read; they end with the server.
     _queries: [Workers; 2],
@@ -158,11 +158,11 @@ impl Server {
             remove_data(&data_dir)?;
         }
         let bound = listener.local_addr().map_err(ServerError::environment)?;
-        let places = Places { project: &project.dir, data: &data_dir };
-        let mut telemetry = Telemetry::start(&project.settings, places, bound)?;
+        let places = Places { project: project.dir.clone(), data: data_dir.clone() };
+        let telemetry = Arc::new(Telemetry::start(&project, places, bound, logs)?);
         let registry = telemetry.providers.registry().clone();
         let platform = platform(options, &project, &data_dir, &telemetry.providers, &clock)?;
-        telemetry.start_sending(logs)?;
+        telemetry.start_sending()?;
         let (spans, span_writer) = span_store(&telemetry, &data_dir, &settings, &clock)?;
         let monitor =
             Monitor::new(Arc::clone(&platform), Arc::clone(&spans), data_dir.clone(), SharedClock::clone(&clock));
@@ -179,8 +179,7 @@ impl Server {
             queries: Arc::new(engine),
             query_threads: QueryThreads::new(queries.handle().clone()),
             look_threads: QueryThreads::new(looks.handle().clone()),
-            settings: Arc::new(project.settings.clone()),
-            recording: Recording::of(&telemetry),
+            telemetry: Arc::clone(&telemetry),
             clock: SharedClock::clone(&clock),
             started_at: clock.now(),
             project: project_name(&project),
@@ -377,9 +376,8 @@ fn span_store(
     let (dir, providers) = (data_dir.join("telemetry"), &telemetry.providers);
     let store = SpanStore::open(&dir, &settings.telemetry.storage, SharedClock::clone(clock), providers.registry())
         .map_err(ServerError::environment)?;
-    let queue = providers.span_queue().clone();
-    let writer =
-        SpanWriter::spawn(Arc::clone(&store), queue, telemetry.forwarding()).map_err(ServerError::environment)?;
+    let (queue, outlet) = (providers.span_queue().clone(), providers.outlet().clone());
+    let writer = SpanWriter::spawn(Arc::clone(&store), queue, outlet).map_err(ServerError::environment)?;
     Ok((store, writer))
 }
 

@@ -1,4 +1,4 @@
-//! What a span costs its caller, in instructions.
+//! What a span costs its caller, in instructions, beside the plain SDK and the layer from `tracing` to it.
 //!
 //! ```text
 //! cargo bench -p sabot-telemetry --bench instructions --no-run
@@ -15,10 +15,13 @@ use std::hint::black_box;
 
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::{Span, SpanBuilder as OtelSpanBuilder, Tracer, TracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter};
 use sabot_telemetry::{
     OtelKeyValue, OtelTracer, OtelTracerProvider, SpanBuilder, Spans, TelemetryConfig, TelemetryError,
     TelemetryProviders, TraceContext, init_telemetry, install_tracer_provider, otel_global, trace_operation,
 };
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Spans between two times the queue is drained.
 const ROUND: usize = 500;
@@ -39,6 +42,12 @@ const MODES: &[Mode] = &[
     Mode { name: "otel-unsampled", sample_rate: 0.0, span: otel },
     Mode { name: "otel-set-sampled", sample_rate: 1.0, span: otel_set },
     Mode { name: "otel-set-unsampled", sample_rate: 0.0, span: otel_set },
+    Mode { name: "sdk-sampled", sample_rate: 1.0, span: plain },
+    Mode { name: "sdk-unsampled", sample_rate: 0.0, span: plain },
+    Mode { name: "sdk-set-sampled", sample_rate: 1.0, span: plain_set },
+    Mode { name: "sdk-set-unsampled", sample_rate: 0.0, span: plain_set },
+    Mode { name: "tracing-sampled", sample_rate: 1.0, span: traced },
+    Mode { name: "tracing-unsampled", sample_rate: 0.0, span: traced },
     Mode { name: "otel-global-sampled", sample_rate: 1.0, span: otel_global },
     Mode { name: "otel-global-unsampled", sample_rate: 0.0, span: otel_global },
     Mode { name: "ambient-sampled", sample_rate: 1.0, span: ambient },
@@ -52,6 +61,23 @@ struct Harness {
     spans: Spans,
     tracer: OtelTracer,
     global: BoxedTracer,
+    sdk: SdkTracer,
+}
+
+/// Takes spans and does nothing, as a target that is never slow.
+#[derive(Debug)]
+struct Nowhere;
+
+impl SpanExporter for Nowhere {
+    async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The plain SDK as a service sets it up: parent-based sampling by a ratio, batches.
+fn sdk(sample_rate: f64) -> SdkTracerProvider {
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample_rate)));
+    SdkTracerProvider::builder().with_sampler(sampler).with_batch_exporter(Nowhere).build()
 }
 
 fn own_root(harness: &Harness) {
@@ -90,7 +116,33 @@ fn otel(harness: &Harness) {
 
 /// All five attributes after the start.
 fn otel_set(harness: &Harness) {
-    let mut span = harness.tracer.start("process_batch");
+    set_all(harness.tracer.start("process_batch"));
+}
+
+fn plain(harness: &Harness) {
+    end_otel(otel_builder().start(&harness.sdk));
+}
+
+fn plain_set(harness: &Harness) {
+    set_all(harness.sdk.start("process_batch"));
+}
+
+/// By the layer that the harness has installed.
+fn traced(_: &Harness) {
+    let span = tracing::info_span!(
+        "process_batch",
+        agent = "totals",
+        partition = 3,
+        replayed = false,
+        rows = tracing::field::Empty,
+        outcome = tracing::field::Empty
+    );
+    span.record("rows", black_box(4096_i64));
+    span.record("outcome", "committed");
+    drop(black_box(span));
+}
+
+fn set_all(mut span: impl Span) {
     span.set_attribute(OtelKeyValue::new("agent", "totals"));
     span.set_attribute(OtelKeyValue::new("partition", 3_i64));
     span.set_attribute(OtelKeyValue::new("replayed", false));
@@ -137,7 +189,11 @@ fn main() -> Result<(), TelemetryError> {
         let provider = OtelTracerProvider::new(telemetry.spans());
         install_tracer_provider(provider.clone());
         let (tracer, global) = (provider.tracer("bench"), otel_global::tracer("bench"));
-        let harness = Harness { spans: telemetry.spans().clone(), telemetry, tracer, global };
+        let provider = sdk(mode.sample_rate);
+        let sdk = provider.tracer("bench");
+        let layer = tracing_opentelemetry::layer().with_tracer(sdk.clone());
+        let _subscribed = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let harness = Harness { spans: telemetry.spans().clone(), telemetry, tracer, global, sdk };
         (mode.span)(&harness); // what is made once per thread
         for _ in 0..spans.div_ceil(ROUND) {
             measured(mode, &harness);

@@ -374,20 +374,27 @@ impl TelemetryConfig {
         })
     }
 
-    /// Says what was understood in another way than it was written.
-    pub(crate) fn warn(&self) {
-        self.not_followed.iter().for_each(|what| tracing::warn!("{what}"));
+    /// What was understood in another way than it was written, or is not followed.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.not_followed.clone();
         if let Some(address) = self.metrics.prometheus_address.as_ref().filter(|_| !cfg!(feature = "prometheus-server"))
         {
-            tracing::warn!(
+            warnings.push(format!(
                 "metrics are not served at {address}: sabot-telemetry was built without its feature prometheus-server"
-            );
+            ));
         }
         if let Some(endpoint) = self.jaeger_endpoint.as_ref().filter(|_| self.exporters.targets.is_empty())
             && let Ok((otlp, true)) = endpoint::jaeger(endpoint)
         {
-            tracing::warn!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35");
+            warnings
+                .push(format!("jaeger_endpoint {endpoint}: spans go to {otlp} by OTLP, which Jaeger takes since 1.35"));
         }
+        warnings
+    }
+
+    /// Says it once.
+    pub(crate) fn warn(&self) {
+        self.warnings().iter().for_each(|what| tracing::warn!("{what}"));
     }
 }
 

@@ -7,8 +7,10 @@ use std::fmt;
 
 /// The flag of a trace that is being recorded.
 pub(crate) const SAMPLED: u8 = 0x01;
-/// `sampled` and `random-trace-id`; the standard says to zero the rest.
-pub(crate) const KNOWN_FLAGS: u8 = 0x03;
+/// The flag of a trace whose id is random where it has to be, as those that begin here are.
+pub(crate) const RANDOM: u8 = 0x02;
+/// The standard says to zero the rest.
+pub(crate) const KNOWN_FLAGS: u8 = SAMPLED | RANDOM;
 
 /// Trace id, span id and flags of one span. The default is empty: no trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,7 +21,7 @@ pub struct TraceContext {
     pub trace_id: [u8; 16],
     /// The span that is to be the parent, big-endian; all zero means none.
     pub span_id: [u8; 8],
-    /// W3C trace flags; bit 0 is `sampled`.
+    /// W3C trace flags; bit 0 is `sampled`, bit 1 `random-trace-id`.
     pub flags: u8,
 }
 

@@ -97,7 +97,10 @@ pub use context::TraceContext;
 pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
-pub use export::{Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, RouteStatus};
+pub use export::{
+    Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, Outlet, Probed, RouteStatus,
+    probe_targets,
+};
 #[cfg(feature = "redis")]
 pub use instrument::redis::{DEFAULT_SLOW_COMMAND, RedisTracing, TracedConnection};
 pub use instrument::repetition::{DEFAULT_REPETITION_THRESHOLD, RepetitionDetector};

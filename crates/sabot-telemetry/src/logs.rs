@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::catch_unwind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -119,6 +119,8 @@ struct Shared {
     dropped: AtomicU64,
     redactor: Option<Arc<Redactor>>,
     limits: RecordLimits,
+    /// Whether anybody takes records from here.
+    wanted: AtomicBool,
     wake_every: u64,
     /// Wakes who drains this queue, if somebody waits for it.
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -143,14 +145,28 @@ impl LogQueue {
         let (sender, receiver) = sync_channel(capacity.max(1));
         let (receiver, received, dropped) = (Mutex::new(receiver), AtomicU64::new(0), AtomicU64::new(0));
         let wake_every = u64::try_from(capacity / 8).unwrap_or(u64::MAX).max(1);
-        let shared =
-            Shared { sender, receiver, received, dropped, redactor, limits, wake_every, wake: OnceLock::new() };
+        let shared = Shared {
+            sender,
+            receiver,
+            received,
+            dropped,
+            redactor,
+            limits,
+            wanted: AtomicBool::new(true),
+            wake_every,
+            wake: OnceLock::new(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
     /// Calls `wake` whenever an eighth of the capacity has come in; only the first call counts.
     pub(crate) fn wake_with(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.shared.wake.get_or_init(|| Box::new(wake));
+    }
+
+    /// Whether events are to become records here from now on. They are unless nothing takes them.
+    pub(crate) fn want(&self, wanted: bool) {
+        self.shared.wanted.store(wanted, Ordering::Relaxed);
     }
 
     /// Adds a record, unless the queue is full.
@@ -222,7 +238,8 @@ impl LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _context: layer::Context<'_, S>) {
-        let Some(queue) = self.queue.get().filter(|_| !SUPPRESSED.get()) else { return };
+        let is_wanted = |queue: &&LogQueue| queue.shared.wanted.load(Ordering::Relaxed) && !SUPPRESSED.get();
+        let Some(queue) = self.queue.get().filter(is_wanted) else { return };
         let metadata = event.metadata();
         let mut record = LogRecord {
             at_unix_nano: unix_nanos_now(),

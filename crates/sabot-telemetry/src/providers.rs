@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::ambient::install_tracer_provider;
-use crate::config::{ConfigError, Signal, TelemetryConfig};
-use crate::export::{Exporter, ExporterError};
+use crate::config::{ConfigError, ExportSettings, TelemetryConfig};
+use crate::export::{Exporter, ExporterError, Outlet};
 use crate::logging::{LoggingError, init_logging_of_service};
 use crate::logs::{self, LogQueue};
 use crate::meter::RegistryMeterProvider;
@@ -24,8 +26,8 @@ use crate::record::Resource;
 use crate::red::RedMetrics;
 use crate::redaction::Redactor;
 use crate::resource::resource;
-use crate::sampling::{HeadSampler, SamplingError};
-use crate::spans::{SpanJudges, Spans};
+use crate::sampling::HeadSampler;
+use crate::spans::{Recorder, SpanJudges, Spans};
 use crate::sync::lock;
 
 /// How long a shutdown may take unless said otherwise.
@@ -64,20 +66,20 @@ pub enum TelemetryError {
 /// The telemetry of one service: spans, logs, metrics, and what sends them.
 #[derive(Debug)]
 pub struct TelemetryProviders {
-    resource: Arc<Resource>,
+    resource: ArcSwap<Resource>,
     spans: Spans,
     span_queue: SpanQueue,
     logs: LogQueue,
     registry: Registry,
-    export: Option<Exporting>,
+    redactor: Arc<Redactor>,
+    outlet: Outlet,
+    /// Whether the queues are drained here.
+    drains: bool,
+    drain: Mutex<Option<JoinHandle<()>>>,
+    /// One configuration at a time.
+    changing: Mutex<()>,
     #[cfg(feature = "prometheus-server")]
     prometheus: Mutex<Option<PrometheusServer>>,
-}
-
-#[derive(Debug)]
-struct Exporting {
-    exporter: Exporter,
-    drain: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Builds the telemetry of one service, and has OpenTelemetry's API end in it unless the configuration says otherwise:
@@ -134,55 +136,50 @@ pub fn init_telemetry(config: TelemetryConfig) -> Result<TelemetryProviders, Tel
 /// # }
 /// ```
 pub fn init_comprehensive_tracing(config: TelemetryConfig) -> Result<TelemetryProviders, TelemetryError> {
-    start(config, |logs| Ok(init_logging_of_service(logs.map(LogQueue::layer))?))
+    let set_up = |logs: Option<&LogQueue>| {
+        let layer = logs.map(|logs| {
+            // Until a target takes them.
+            logs.want(false);
+            logs.layer()
+        });
+        Ok(init_logging_of_service(layer)?)
+    };
+    start(config, set_up)
 }
 
-/// `set_up_logging` gets the queue of log records, if anything takes them from there.
+/// `set_up_logging` gets the queue of log records, if it is drained here.
 fn start(
     config: TelemetryConfig,
     set_up_logging: impl FnOnce(Option<&LogQueue>) -> Result<(), TelemetryError>,
 ) -> Result<TelemetryProviders, TelemetryError> {
-    let config = if config.use_environment { config.with_environment_variables()? } else { config };
-    config.check()?;
-    let settings = config.export_settings()?;
+    let (config, settings) = checked(config)?;
     let redactor = Arc::new(Redactor::new(&config.redaction).map_err(ConfigError::from)?);
-    let mut resource = resource(&config);
-    redactor.attributes(&mut resource.attributes);
-    let resource = Arc::new(resource);
     let (capacity, log_limits) = (settings.logs_batch.max_queue_size, config.log_limits.clone());
     let logs = LogQueue::with_limits(capacity, Some(Arc::clone(&redactor)), log_limits);
     let registry = Registry::with_redactor(Arc::clone(&redactor));
-    let sends_logs = settings.exporters.targets.iter().any(|target| target.takes(Signal::Logs));
-    set_up_logging(Some(&logs).filter(|_| config.drain_queues && sends_logs))?;
+    set_up_logging(Some(&logs).filter(|_| config.drain_queues))?;
     config.warn();
     let queue_redactor = Some(Arc::clone(&redactor));
     let (capacity, limits) = (config.span_queue_capacity, config.span_limits.clone());
     let span_queue = SpanQueue::with_redactor(capacity, config.max_spans_per_second, queue_redactor, limits);
-    let spans = if config.enabled && config.traces.enabled {
-        let judges = judges(&config, &registry, &redactor).map_err(ConfigError::from)?;
-        Spans::recording_with(Arc::clone(&resource), span_queue.clone(), judges)
-    } else {
-        Spans::disabled()
-    };
-    let mut providers = TelemetryProviders {
-        resource,
-        spans,
+    let resource = Arc::new(Resource::of_service(config.service_name.clone()));
+    let providers = TelemetryProviders {
+        resource: ArcSwap::new(Arc::clone(&resource)),
+        spans: Spans::of(Recorder::new(Arc::clone(&resource), span_queue.clone())),
         span_queue,
+        outlet: Outlet::new(logs.clone(), registry.clone()),
         logs,
+        redactor,
+        drains: config.drain_queues,
+        drain: Mutex::default(),
+        changing: Mutex::default(),
         #[cfg(feature = "prometheus-server")]
         prometheus: Mutex::new(prometheus(&config, &registry)?),
         registry,
-        export: None,
     };
-    if config.drain_queues && !settings.exporters.targets.is_empty() {
-        let exporter = Exporter::start(&settings, Arc::clone(&providers.resource), providers.registry.clone())?;
-        let spans = providers.span_queue.clone();
-        providers.logs.wake_with(move || spans.wake());
-        let drain = Drain { spans: providers.span_queue.clone(), logs: providers.logs.clone(), to: exporter.clone() };
-        let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || drain.run());
-        let drain = Mutex::new(Some(thread.map_err(TelemetryError::Thread)?));
-        providers.export = Some(Exporting { exporter, drain });
-    }
+    // Who drains the queues himself hands over what he takes when he is ready.
+    let sent = if config.drain_queues { &settings } else { &ExportSettings::default() };
+    providers.set(&config, sent, SHUTDOWN)?;
     if config.install {
         let tracers = OtelTracerProvider::new(&providers.spans).with_baggage_attributes(config.baggage_attributes);
         install_tracer_provider(tracers);
@@ -190,6 +187,14 @@ fn start(
         install_propagator(config.propagator);
     }
     Ok(providers)
+}
+
+/// A configuration with what the environment says, and where it sends; checked.
+fn checked(config: TelemetryConfig) -> Result<(TelemetryConfig, ExportSettings), ConfigError> {
+    let config = if config.use_environment { config.with_environment_variables()? } else { config };
+    config.check()?;
+    let settings = config.export_settings()?;
+    Ok((config, settings))
 }
 
 /// What answers scrapes, if any are expected.
@@ -201,11 +206,7 @@ fn prometheus(config: &TelemetryConfig, registry: &Registry) -> Result<Option<Pr
 }
 
 /// Who decides about spans, and who measures them before.
-fn judges(
-    config: &TelemetryConfig,
-    registry: &Registry,
-    redactor: &Arc<Redactor>,
-) -> Result<SpanJudges, SamplingError> {
+fn judges(config: &TelemetryConfig, registry: &Registry, redactor: &Arc<Redactor>) -> Result<SpanJudges, ConfigError> {
     let mut judges = SpanJudges::new(HeadSampler::new(&config.sampling)?);
     if let Some(rules) = &config.outcome {
         judges = judges.with_outcome(OutcomeSampler::new(rules)?);
@@ -238,13 +239,83 @@ impl TelemetryProviders {
     }
 
     /// What is said about the process with everything.
-    pub const fn resource(&self) -> &Arc<Resource> {
-        &self.resource
+    pub fn resource(&self) -> Arc<Resource> {
+        self.resource.load_full()
     }
 
-    /// What sends spans, logs and metrics, if anything does.
-    pub fn exporter(&self) -> Option<&Exporter> {
-        self.export.as_ref().map(|export| &export.exporter)
+    /// What sends spans, logs and metrics at the moment, if anything does.
+    pub fn exporter(&self) -> Option<Exporter> {
+        self.outlet.exporter()
+    }
+
+    /// Where ended spans and log records are handed over, for who drains their queues himself.
+    pub const fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Works by another configuration from now on, while the service runs: whether and which spans are recorded, what is
+    /// said about the service, and where everything is sent. Spans that have begun end as they began. Redaction, limits
+    /// and capacities of queues, what serves metrics and what OpenTelemetry's API ends in stay as they were at the start.
+    ///
+    /// Blocks while the exporter there was ends, `within` a time: what it has not sent by then waits on disk for the next,
+    /// or is dropped and counted. True if nothing was. On an error everything is as before.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use sabot_telemetry::{TelemetryConfig, init_telemetry};
+    ///
+    /// # fn main() -> Result<(), sabot_telemetry::TelemetryError> {
+    /// let config = TelemetryConfig::new("shop").without_environment();
+    /// let telemetry = init_telemetry(config.clone())?;
+    /// telemetry.reconfigure(config.clone().with_enabled(false), Duration::from_secs(1))?;
+    /// assert!(!telemetry.spans().start("checkout").root().is_recording());
+    /// telemetry.reconfigure(config, Duration::from_secs(1))?;
+    /// assert!(telemetry.spans().start("checkout").root().is_recording());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reconfigure(&self, config: TelemetryConfig, within: Duration) -> Result<bool, TelemetryError> {
+        let (config, settings) = checked(config)?;
+        let _alone = lock(&self.changing);
+        self.set(&config, &settings, within)
+    }
+
+    /// Does what a checked configuration says.
+    fn set(
+        &self,
+        config: &TelemetryConfig,
+        settings: &ExportSettings,
+        within: Duration,
+    ) -> Result<bool, TelemetryError> {
+        let mut resource = resource(config);
+        self.redactor.attributes(&mut resource.attributes);
+        let resource = Arc::new(resource);
+        let is_on = config.enabled && config.traces.enabled;
+        let judges = is_on.then(|| judges(config, &self.registry, &self.redactor)).transpose()?;
+        let lost_nothing = self.send_as(settings, Arc::clone(&resource), within)?;
+        self.span_queue.set_resource(&resource);
+        self.spans.switch(judges);
+        self.registry.set_target(&resource);
+        self.resource.store(resource);
+        Ok(lost_nothing)
+    }
+
+    fn send_as(
+        &self,
+        settings: &ExportSettings,
+        resource: Arc<Resource>,
+        within: Duration,
+    ) -> Result<bool, TelemetryError> {
+        let lost_nothing = self.outlet.change(settings, resource, within)?;
+        let mut drain = lock(&self.drain);
+        if self.drains && drain.is_none() && self.outlet.exporter().is_some() {
+            let spans = self.span_queue.clone();
+            self.logs.wake_with(move || spans.wake());
+            let (spans, to) = (self.span_queue.clone(), self.outlet.clone());
+            let thread = Builder::new().name("telemetry-drain".to_owned()).spawn(move || run_drain(&spans, &to));
+            *drain = Some(thread.map_err(TelemetryError::Thread)?);
+        }
+        Ok(lost_nothing)
     }
 
     /// Where metrics are served to whoever asks, if they are.
@@ -269,13 +340,8 @@ impl TelemetryProviders {
     /// The same within another time.
     pub async fn shutdown_within(&self, time: Duration) -> bool {
         self.close();
-        let all_sent = match &self.export {
-            None => true,
-            Some(export) => {
-                export.drained();
-                export.exporter.shutdown(time).await
-            }
-        };
+        self.drained();
+        let all_sent = self.outlet.shutdown(time).await;
         self.stop_serving();
         all_sent
     }
@@ -283,10 +349,8 @@ impl TelemetryProviders {
     /// The same for code that is not asynchronous.
     pub fn shutdown_blocking(&self, time: Duration) -> bool {
         self.close();
-        let all_sent = self.export.as_ref().is_none_or(|export| {
-            export.drained();
-            export.exporter.shutdown_blocking(time)
-        });
+        self.drained();
+        let all_sent = self.outlet.shutdown_blocking(time);
         self.stop_serving();
         all_sent
     }
@@ -297,9 +361,7 @@ impl TelemetryProviders {
         #[cfg(feature = "prometheus-server")]
         drop(lock(&self.prometheus).take());
     }
-}
 
-impl Exporting {
     /// Waits until the queues are empty. It takes what the queues hold to encode; no target is waited for.
     fn drained(&self) {
         if let Some(thread) = lock(&self.drain).take()
@@ -310,32 +372,20 @@ impl Exporting {
     }
 }
 
-/// Takes ended spans and log records to the exporter.
-struct Drain {
-    spans: SpanQueue,
-    logs: LogQueue,
-    to: Exporter,
-}
-
-impl Drain {
-    fn run(self) {
-        logs::suppress_on_this_thread();
-        while self.spans.wait(TICK) {
-            self.drain();
-        }
-        self.drain();
-    }
-
-    fn drain(&self) {
+/// Takes ended spans and log records to what sends them.
+fn run_drain(spans: &SpanQueue, to: &Outlet) {
+    logs::suppress_on_this_thread();
+    let mut is_open = true;
+    while is_open {
+        is_open = spans.wait(TICK);
         loop {
-            let spans = self.spans.drain(DRAIN);
-            let logs = if self.to.takes(Signal::Logs) { self.logs.drain(DRAIN) } else { Vec::new() };
-            let rest = spans.len().max(logs.len()) == DRAIN;
-            self.to.export_spans(spans);
-            self.to.export_logs(logs);
-            if !rest {
+            let ended = spans.drain(DRAIN);
+            let is_rest = ended.len() < DRAIN;
+            to.export_spans(ended);
+            if is_rest {
                 break;
             }
         }
+        to.export_logs();
     }
 }

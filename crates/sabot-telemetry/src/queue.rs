@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use self::budget::Budget;
 use crate::limits::RecordLimits;
-use crate::record::{SpanRecord, Unfinished};
+use crate::record::{Resource, SpanRecord, Unfinished};
 use crate::redaction::Redactor;
 use crate::sync::lock;
 
@@ -40,6 +40,8 @@ struct Shared {
     open: AtomicBool,
     redactor: Option<Arc<Redactor>>,
     limits: RecordLimits,
+    /// What is said about the process of all that leaves.
+    resource: Mutex<Option<Arc<Resource>>>,
     signal: Mutex<Signal>,
     signalled: Condvar,
 }
@@ -76,17 +78,27 @@ impl SpanQueue {
                 open: AtomicBool::new(true),
                 redactor,
                 limits,
+                resource: Mutex::default(),
                 signal: Mutex::default(),
                 signalled: Condvar::new(),
             }),
         }
     }
 
+    /// What is said about the process of all that leaves from now on.
+    pub(crate) fn set_resource(&self, resource: &Arc<Resource>) {
+        *lock(&self.shared.resource) = Some(Arc::clone(resource));
+    }
+
     /// Takes up to `max` spans without waiting, and redacts them where that is configured.
     pub fn drain(&self, max: usize) -> Vec<SpanRecord> {
         let spans: Vec<_> = lock(&self.shared.receiver).try_iter().take(max).collect();
+        let resource = lock(&self.shared.resource).clone();
         let finish = |span: Box<Unfinished>| {
             let mut span = span.finish();
+            if let Some(resource) = &resource {
+                span.resource = Arc::clone(resource);
+            }
             if let Some(redactor) = &self.shared.redactor {
                 redactor.span(&mut span);
             }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::config::TelemetryConfig;
 use crate::{Attribute, AttributeValue, Resource};
@@ -37,8 +38,8 @@ pub(crate) fn resource(config: &TelemetryConfig) -> Resource {
     attributes.add("telemetry.sdk.name", Some(env!("CARGO_PKG_NAME").to_owned()));
     attributes.add("telemetry.sdk.language", Some("rust".to_owned()));
     attributes.add("telemetry.sdk.version", Some(env!("CARGO_PKG_VERSION").to_owned()));
+    attributes.add("service.instance.id", Some(INSTANCE.get_or_init(instance_id).clone()));
     if config.detect_resource {
-        attributes.add("service.instance.id", Some(instance_id()));
         process(&mut attributes);
         host(&mut attributes);
         container(&mut attributes, Path::new("/proc/self"));
@@ -47,6 +48,9 @@ pub(crate) fn resource(config: &TelemetryConfig) -> Resource {
     let attributes = attributes.0.into_iter().map(|(key, value)| -> Attribute { (key.into(), value) });
     Resource { service_name: config.service_name.clone().into(), attributes: attributes.collect() }
 }
+
+/// One for the process, whatever else is said about it later.
+static INSTANCE: OnceLock<String> = OnceLock::new();
 
 /// Random, as the specification advises where nothing better is known.
 fn instance_id() -> String {
@@ -160,7 +164,7 @@ mod tests {
         assert_eq!(value("os.type"), text(std::env::consts::OS));
         assert!(value("process.command_line").is_none(), "arguments may hold secrets");
         let little = resource(&config.with_resource_detection(false));
-        assert_eq!(little.attributes.len(), 6);
+        assert_eq!(little.attributes.len(), 7);
     }
 
     #[test]

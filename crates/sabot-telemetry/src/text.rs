@@ -18,6 +18,7 @@ pub enum Text {
 
 impl Text {
     /// The text itself.
+    #[inline]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Static(text) => text,
@@ -28,6 +29,7 @@ impl Text {
 }
 
 impl Default for Text {
+    #[inline]
     fn default() -> Self {
         Self::Static("")
     }
@@ -36,6 +38,7 @@ impl Default for Text {
 impl Deref for Text {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         self.as_str()
     }
@@ -81,24 +84,28 @@ impl PartialEq<&str> for Text {
 }
 
 impl From<&'static str> for Text {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self::Static(text)
     }
 }
 
 impl From<Arc<str>> for Text {
+    #[inline]
     fn from(text: Arc<str>) -> Self {
         Self::Shared(text)
     }
 }
 
 impl From<String> for Text {
+    #[inline]
     fn from(text: String) -> Self {
         Self::Owned(text)
     }
 }
 
 impl From<Cow<'static, str>> for Text {
+    #[inline]
     fn from(text: Cow<'static, str>) -> Self {
         match text {
             Cow::Borrowed(text) => Self::Static(text),

@@ -110,6 +110,13 @@ pub(crate) enum Command {
     /// Search traces and read metrics
     #[command(subcommand, after_help = telemetry::EXAMPLES)]
     Telemetry(TelemetryCommand),
+    /// Look whether the server and its telemetry work, and say what to do where they do not
+    #[command(after_help = "Examples:
+  sabot doctor
+  sabot doctor --format json
+
+Exit code 1 when a check failed; warnings are not failures")]
+    Doctor,
     /// Show and check a project's files, without a server
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(ConfigCommand),

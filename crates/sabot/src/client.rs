@@ -90,6 +90,11 @@ impl<'a> Client<'a> {
         self.call(&Method::GET, path, query, Payload::Empty)
     }
 
+    /// Reads one resource as part of a trace.
+    pub(crate) fn get_within(&self, path: &[&str], traceparent: &str) -> Result<Value, CliError> {
+        self.call_within(&Method::GET, path, &Query::new(), Payload::Empty, Some(traceparent))
+    }
+
     /// Reads a resource that is a list.
     pub(crate) fn get_list(&self, path: &[&str], query: &Query) -> Result<Vec<Value>, CliError> {
         match self.get(path, query)? {
@@ -108,7 +113,12 @@ impl<'a> Client<'a> {
 
     /// Asks for something to be done.
     pub(crate) fn post(&self, path: &[&str], payload: Payload<'_>) -> Result<Value, CliError> {
-        self.call(&Method::POST, path, &Query::new(), payload)
+        self.post_with(path, &Query::new(), payload)
+    }
+
+    /// The same with parameters.
+    pub(crate) fn post_with(&self, path: &[&str], query: &Query, payload: Payload<'_>) -> Result<Value, CliError> {
+        self.call(&Method::POST, path, query, payload)
     }
 
     /// Deletes one resource.
@@ -123,9 +133,20 @@ impl<'a> Client<'a> {
     }
 
     fn call(&self, method: &Method, path: &[&str], query: &Query, payload: Payload<'_>) -> Result<Value, CliError> {
+        self.call_within(method, path, query, payload, None)
+    }
+
+    fn call_within(
+        &self,
+        method: &Method,
+        path: &[&str],
+        query: &Query,
+        payload: Payload<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<Value, CliError> {
         let url = self.url(path, query);
         let started = self.clock.monotonic();
-        let mut response = self.send(method, &url, payload)?;
+        let mut response = self.send(method, &url, payload, traceparent)?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string();
         let body = body.map_err(|error| CliError::failed(format!("{url}: the answer broke off: {error}")))?;
@@ -138,13 +159,22 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn send(&self, method: &Method, url: &str, payload: Payload<'_>) -> Result<Response<Body>, CliError> {
+    fn send(
+        &self,
+        method: &Method,
+        url: &str,
+        payload: Payload<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<Response<Body>, CliError> {
         let mut request = Request::builder().method(method).uri(url).header("accept", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if self.polling {
             request = request.header("x-sabot-poll", "1");
+        }
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
         }
         let (content_type, text) = match payload {
             Payload::Empty => ("", None),

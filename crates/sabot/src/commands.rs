@@ -2,6 +2,7 @@
 
 mod agents;
 mod config;
+mod doctor;
 mod sql;
 mod status;
 mod streams;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, CliError> {
         Command::Agents(command) => agents::run(command, cli.global.config.as_deref(), &client, printer),
         Command::Sql(args) => sql::run(&args, client, printer),
         Command::Telemetry(command) => telemetry::run(command, client, printer),
+        Command::Doctor => doctor::run(&client, printer),
         Command::Config(command) => config::run(command, cli.global.config.as_deref(), printer),
         Command::Completions { shell } => completions(shell, printer),
     }?;

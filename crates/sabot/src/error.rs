@@ -87,6 +87,11 @@ impl CliError {
         self.kind == Kind::Unreachable
     }
 
+    /// Whether the thing named does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == Kind::NotFound
+    }
+
     /// Whether there is nothing to say: our reader has gone.
     pub(crate) fn is_silent(&self) -> bool {
         self.kind == Kind::ClosedPipe

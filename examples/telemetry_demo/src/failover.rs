@@ -39,7 +39,7 @@ pub(crate) async fn show<W: Write>(directory: &Path, page: &mut Page<W>) -> Resu
     }
     telemetry.shutdown().await;
 
-    for route in telemetry.exporter().map(Exporter::status).unwrap_or_default() {
+    for route in telemetry.exporter().as_ref().map(Exporter::status).unwrap_or_default() {
         for ExporterStatus { name, circuit, attempts, sent, last_problem, .. } in route.exporters {
             let problem = last_problem.map(|problem| format!("; {problem}")).unwrap_or_default();
             page.row(&name, format!("sent {sent} in {attempts} attempts, circuit {circuit:?}{problem}"))?;

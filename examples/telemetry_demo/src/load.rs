@@ -45,7 +45,7 @@ pub(crate) async fn serve(metrics_address: SocketAddr, mut out: impl Write) -> R
     let nothing_lost = telemetry.shutdown().await;
     let received = telemetry.span_queue().received();
     writeln!(out, "{received} spans were kept; nothing lost at the end: {nothing_lost}")?;
-    for route in telemetry.exporter().map(sabot_telemetry::Exporter::status).unwrap_or_default() {
+    for route in telemetry.exporter().as_ref().map(sabot_telemetry::Exporter::status).unwrap_or_default() {
         let (sent, ledger) = (route.ledger.sent, &route.ledger);
         writeln!(out, "{} to {}: sent {sent} of {}", route.signal.as_str(), route.name, ledger.accepted)?;
     }

@@ -29,13 +29,14 @@ pub(crate) fn start<W: Write>(file: &Path, page: &mut Page<W>) -> Result<Telemet
     let telemetry = init_comprehensive_tracing(config.with_exporters(exporters))?;
 
     page.section("Set-up", "one call: init_comprehensive_tracing; OTEL_* variables count more than code")?;
+    let resource = telemetry.resource();
     let attribute = |key: &str| {
-        let found = telemetry.resource().attributes.iter().find(|(known, _)| known == key);
+        let found = resource.attributes.iter().find(|(known, _)| known == key);
         found.map_or_else(|| "-".to_owned(), |(_, value)| crate::page::text(value))
     };
     page.row(
         "this process",
-        format!("{} {} on {}", telemetry.resource().service_name, attribute("service.version"), attribute("host.name")),
+        format!("{} {} on {}", resource.service_name, attribute("service.version"), attribute("host.name")),
     )?;
     page.row("sends to a file", format!("{}, gone when this has ended", file.display()))?;
     if receivers.is_empty() {
@@ -66,7 +67,7 @@ fn describe(target: &Target) -> String {
 pub(crate) async fn end<W: Write>(telemetry: TelemetryProviders, page: &mut Page<W>) -> Result<(), Failure> {
     let nothing_lost = telemetry.shutdown().await;
     page.section("The account", "after shutdown: accepted = sent + dropped + queued, for each kind and target")?;
-    let routes = telemetry.exporter().map(sabot_telemetry::Exporter::status).unwrap_or_default();
+    let routes = telemetry.exporter().as_ref().map(sabot_telemetry::Exporter::status).unwrap_or_default();
     let mut balances = true;
     for RouteStatus { name, signal, ledger, .. } in &routes {
         balances &= ledger.balances();

@@ -90,7 +90,7 @@ impl Declared {
         self.check_output_files(&dir)?;
         let Self { streams, tables, agents, relations, agent_files, .. } = self;
         let files = DeclaredIn { relations, agents: agent_files };
-        Ok(Project { dir, settings, streams, tables, agents, files })
+        Ok(Project { dir, settings, settings_file: None, streams, tables, agents, files })
     }
 
     fn stream(&mut self, file: &Path, stream: StreamConfig) -> Result<(), ConfigError> {

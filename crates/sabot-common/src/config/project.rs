@@ -16,6 +16,8 @@ pub struct Project {
     pub dir: PathBuf,
     /// Effective settings with their origins.
     pub settings: SettingsSource,
+    /// The file they are read from, there or not; none without a directory or a file.
+    pub settings_file: Option<PathBuf>,
     /// Declared streams.
     pub streams: Vec<StreamConfig>,
     /// Declared tables.
@@ -73,8 +75,14 @@ impl Project {
         if let Some(dir) = dir {
             declared.directory(dir, environment)?;
         }
+        let settings_file = (config.is_some() || dir.is_some()).then_some(file);
         let dir = dir.unwrap_or_else(|| Path::new(".")).to_owned();
-        declared.finish(dir, settings)
+        Ok(Self { settings_file, ..declared.finish(dir, settings)? })
+    }
+
+    /// Whether a text would do as a file of `sabot.yaml`'s schema, in the process's environment.
+    pub fn check_settings(file: &Path, text: &str) -> Result<(), ConfigError> {
+        Declared::default().settings_file(file, text, &Environment::of_process()).map(drop)
     }
 }
 

@@ -16,9 +16,13 @@ pub(super) fn parse<T: DeserializeOwned>(file: &Path, text: &str, variables: &En
         at: Some(unexpanded.at),
         problem: unexpanded.problem,
     })?;
-    let blank = expanded.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-    let source = if blank { "{}" } else { expanded.as_str() };
+    let source = if is_blank(&expanded) { "{}" } else { expanded.as_str() };
     serde_saphyr::from_str(source).map_err(|error| located(file, source, &error))
+}
+
+/// Whether there is nothing in a file but comments.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
 }
 
 fn located(file: &Path, source: &str, error: &serde_saphyr::Error) -> ConfigError {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sabot_observatory::{Forwarding, SpanWriter, TraceQuery};
+use sabot_observatory::{SpanWriter, TraceQuery};
 use sabot_telemetry::{
-    Exporter, ExportersConfig, LogRecord, Severity, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders,
+    ExportersConfig, LogRecord, Severity, Signal, Target, TargetKind, TelemetryConfig, TelemetryProviders,
     init_telemetry,
 };
 
@@ -16,7 +17,8 @@ fn telemetry(capacity: usize) -> TelemetryProviders {
 }
 
 fn writer(bench: &Bench, telemetry: &TelemetryProviders) -> SpanWriter {
-    SpanWriter::spawn(Arc::clone(&bench.store), telemetry.span_queue().clone(), None).expect("threads")
+    SpanWriter::spawn(Arc::clone(&bench.store), telemetry.span_queue().clone(), telemetry.outlet().clone())
+        .expect("threads")
 }
 
 fn end_spans(telemetry: &TelemetryProviders, spans: usize) {
@@ -50,11 +52,8 @@ async fn spans_are_stored_and_sent_and_log_records_are_sent() {
         let config = file(name, signals);
         let settings = config.export_settings().expect("settings");
         let telemetry = init_telemetry(config).expect("telemetry");
-        let (resource, registry) = (Arc::clone(telemetry.resource()), telemetry.registry().clone());
-        let exporter = Exporter::start(&settings, resource, registry).expect("an exporter");
-        let (queue, logs) = (telemetry.span_queue().clone(), telemetry.log_queue().clone());
-        let forwarding = Forwarding { exporter: exporter.clone(), logs };
-        let writer = SpanWriter::spawn(Arc::clone(&bench.store), queue, Some(forwarding)).expect("threads");
+        telemetry.outlet().change(&settings, telemetry.resource(), Duration::ZERO).expect("an exporter");
+        let writer = writer(&bench, &telemetry);
         end_spans(&telemetry, 1);
         telemetry.log_queue().push(LogRecord {
             at_unix_nano: 1,
@@ -67,7 +66,7 @@ async fn spans_are_stored_and_sent_and_log_records_are_sent() {
         });
         telemetry.close();
         writer.stop().expect("stopped");
-        assert!(exporter.shutdown(std::time::Duration::from_secs(20)).await);
+        assert!(telemetry.shutdown_within(Duration::from_secs(20)).await);
         let sent = fs::read_to_string(dir.path().join(name)).expect("lines");
         assert!(sent.contains("\"work\""), "{sent}");
         assert_eq!(sent.contains("the disk is full"), signals.contains(&Signal::Logs), "{sent}");

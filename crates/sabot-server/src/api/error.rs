@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::MAX_BODY_BYTES;
 use crate::platform::PlatformError;
+use crate::{ServerError, ServerErrorKind};
 
 /// A request that was not answered.
 #[derive(Debug)]
@@ -88,6 +89,16 @@ impl IntoResponse for ApiError {
             error.insert("hint".to_owned(), hint.into());
         }
         (self.status, Json(json!({ "error": error }))).into_response()
+    }
+}
+
+impl From<ServerError> for ApiError {
+    fn from(error: ServerError) -> Self {
+        match error.kind {
+            ServerErrorKind::BadInput => Self::invalid(error),
+            ServerErrorKind::Refused => Self::refused(error),
+            ServerErrorKind::Environment => Self::internal(error),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 
 /// Which parameters a path takes; those left out take none.
-const PARAMETERS: [(&str, &[&str]); 6] = [
+const PARAMETERS: [(&str, &[&str]); 8] = [
     ("/api/v1/overview", &["history_since"]),
     ("/api/v1/streams/{name}/rows", &["limit", "from"]),
     ("/api/v1/tables/{name}/rows", &["limit"]),
@@ -22,6 +22,8 @@ const PARAMETERS: [(&str, &[&str]); 6] = [
     ),
     ("/api/v1/traces/{id}", &["limit"]),
     ("/api/v1/telemetry/metrics", &["component"]),
+    ("/api/v1/telemetry/enable", &["write"]),
+    ("/api/v1/telemetry/disable", &["write"]),
 ];
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -87,7 +87,7 @@ pub(super) async fn overview(State(api): State<Api>, params: Params) -> Result<J
 }
 
 pub(super) async fn config(State(api): State<Api>) -> Json<Value> {
-    let entries = api.settings.entries().into_iter();
+    let entries = api.telemetry.settings().entries().into_iter();
     let entries: Vec<_> =
         entries.map(|(key, value, origin)| json!({ "key": key, "value": value, "origin": origin })).collect();
     Json(json!({ "entries": entries }))

@@ -8,20 +8,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use sabot_common::config::TelemetryChange;
 use sabot_common::registry::ALL_METRICS;
 use sabot_common::units::parse_duration;
 use sabot_observatory::{MAX_TRACE_SPANS, TraceQuery};
 use sabot_telemetry::{
-    Circuit, Exporter, ExporterStatus, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, RouteStatus, SpanQueue,
+    Circuit, Exporter, ExporterStatus, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE, RouteStatus,
 };
 use serde_json::{Map, Value, json};
+use tokio::task::spawn_blocking;
 
 use super::Api;
 use super::error::ApiError;
-use super::request::{Named, Params};
+use super::request::{Body, Named, Params};
 use super::rows::json_response;
 use super::work::PATIENCE;
-use crate::telemetry::Telemetry;
+use crate::doctor::examine;
+use crate::telemetry::Change;
 
 /// Most traces one search returns.
 const MAX_TRACES: usize = 1_000;
@@ -100,33 +103,57 @@ pub(super) async fn metrics(State(api): State<Api>, params: Params) -> Result<Js
     serde_json::to_value(report).map(Json).map_err(ApiError::internal)
 }
 
-/// What records Sabot's own telemetry, and sends it.
-#[derive(Clone, Debug)]
-pub(crate) struct Recording {
-    pub(crate) queue: SpanQueue,
-    pub(crate) exporter: Option<Exporter>,
+/// Looks whether telemetry works.
+pub(super) async fn doctor(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
+    let (telemetry, spans) = (Arc::clone(&api.telemetry), Arc::clone(&api.spans));
+    let examined = spawn_blocking(move || examine(&telemetry, &spans)).await;
+    let checks = examined.map_err(ApiError::internal)?;
+    Ok(Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "at_unix_nano": api.clock.now().unix_nanos(),
+        "checks": checks,
+    })))
 }
 
-impl Recording {
-    pub(crate) fn of(telemetry: &Telemetry) -> Self {
-        Self { queue: telemetry.providers.span_queue().clone(), exporter: telemetry.exporter().cloned() }
-    }
+/// Switches telemetry on, or changes how it works while it is on.
+pub(super) async fn enable(
+    State(api): State<Api>,
+    params: Params,
+    Body(change): Body<TelemetryChange>,
+) -> Result<Json<Change>, ApiError> {
+    set(api, params, true, change).await
+}
+
+/// Switches it off.
+pub(super) async fn disable(State(api): State<Api>, params: Params) -> Result<Json<Change>, ApiError> {
+    set(api, params, false, TelemetryChange::default()).await
+}
+
+async fn set(api: Api, params: Params, enabled: bool, change: TelemetryChange) -> Result<Json<Change>, ApiError> {
+    let write = match params.get("write") {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(other) => return Err(ApiError::bad_request(format!("write: \"{other}\" is not true or false"))),
+    };
+    let changed = spawn_blocking(move || api.telemetry.change(enabled, &change, write)).await;
+    Ok(Json(changed.map_err(ApiError::internal)??))
 }
 
 /// Whether telemetry is recorded, and what became of what was to be sent.
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
-    let telemetry = &api.settings.settings.telemetry;
-    let queues = api.recording.exporter.as_ref().map(Exporter::status).unwrap_or_default();
+    let (settings, providers) = (api.telemetry.settings(), &api.telemetry.providers);
+    let (telemetry, queue) = (&settings.settings.telemetry, providers.span_queue());
+    let queues = providers.exporter().as_ref().map(Exporter::status).unwrap_or_default();
     let exporters = queues.iter().flat_map(|queue| queue.exporters.iter().map(|exporter| told(queue, exporter)));
-    let (batches, left_out) = api.recording.queue.routine();
+    let (batches, left_out) = queue.routine();
     Json(json!({
         "enabled": telemetry.enabled,
         "service_name": telemetry.service_name,
         "service_version": env!("CARGO_PKG_VERSION"),
         "sample_rate": telemetry.sample_rate,
         "max_spans_per_second": telemetry.max_spans_per_second,
-        "spans_recorded": api.recording.queue.received(),
-        "spans_dropped": api.recording.queue.dropped(),
+        "spans_recorded": queue.received(),
+        "spans_dropped": queue.dropped(),
         "batches_recorded": batches,
         "batches_left_out": left_out,
         "spans_disk_bytes": api.spans.disk_bytes(),

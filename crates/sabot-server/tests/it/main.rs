@@ -9,4 +9,5 @@ mod pages;
 mod requests;
 mod retention;
 mod support;
+mod telemetry;
 mod traces;

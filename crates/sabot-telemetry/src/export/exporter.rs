@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::breaker::Circuit;
 use super::gathering::Gathering;
 use super::ledger::LedgerCounts;
-use super::meters;
+use super::meters::Meters;
 use super::otlp::{self, MetricsState};
 use super::queue::Queue;
 use super::route::{Member, Route};
@@ -77,6 +77,7 @@ struct Shared {
     resource: Arc<Resource>,
     registry: Registry,
     routes: Vec<Arc<Route>>,
+    meters: Arc<Meters>,
     spans: Gathering<SpanRecord>,
     logs: Gathering<LogRecord>,
     /// The first of some records has come.
@@ -312,11 +313,12 @@ impl Shared {
     ) -> Result<Self, ExporterError> {
         let epoch = Instant::now();
         let routes = routes(settings, epoch)?;
-        meters::register(&routes, &registry);
+        let meters = Meters::register(&routes, epoch, &registry);
         Ok(Self {
             resource,
             registry,
             routes,
+            meters,
             spans: gathering(&settings.batch),
             logs: gathering(&settings.logs_batch),
             arrived: Notify::new(),
@@ -357,6 +359,7 @@ impl Shared {
                 tracing::error!("an exporter ended: {error}");
             }
         }
+        self.meters.end();
     }
 
     fn now(&self) -> Duration {

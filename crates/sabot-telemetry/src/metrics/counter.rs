@@ -90,9 +90,14 @@ impl Counter {
         self.total.whole.fetch_max(total, Ordering::Relaxed);
     }
 
+    /// What was counted in whole numbers.
+    pub(crate) fn whole(&self) -> u64 {
+        self.total.whole.load(Ordering::Relaxed)
+    }
+
     /// The total.
     #[expect(clippy::cast_precision_loss, reason = "exposition formats carry doubles; exact up to 2^53")]
     pub fn value(&self) -> f64 {
-        self.total.whole.load(Ordering::Relaxed) as f64 + self.total.fractional.load()
+        self.whole() as f64 + self.total.fractional.load()
     }
 }

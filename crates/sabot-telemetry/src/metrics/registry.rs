@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::accept::prefers_openmetrics;
+use super::attributes::{Labels, labels_of};
 use super::family::{BindError, Family, Series, check, clashing};
 use super::instrument::InstrumentDesc;
 use super::open::{Instrument, Losses, OpenFamily};
@@ -19,9 +20,10 @@ use super::sample::samples;
 use super::text::{Exposition, Format, OPENMETRICS_CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE};
 use super::turn::Turn;
 use super::{Counter, Gauge, Histogram, MetricDesc, MetricKind, MetricSample};
-use crate::record::Scope;
+use crate::record::{Attribute, AttributeValue, Resource, Scope};
 use crate::redaction::Redactor;
 use crate::sync::lock;
+use crate::text::Text;
 
 /// Series per metric unless configured otherwise.
 pub const DEFAULT_SERIES_CAP: usize = 2_000;
@@ -35,7 +37,8 @@ const MAX_OBSERVERS: usize = 1_000;
 /// How long a reading waits for another that asks the callbacks, before it goes on with the values there are.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-type Callback = Arc<dyn Fn() + Send + Sync>;
+/// Whether it wants to be called again.
+type Callback = Arc<dyn Fn() -> bool + Send + Sync>;
 
 thread_local! {
     /// The registry whose callbacks this thread is running.
@@ -56,6 +59,8 @@ struct Shared {
     /// The family name of each metric with open attributes, by its own. Locked before the families.
     opened: Mutex<BTreeMap<String, String>>,
     warned: Mutex<BTreeSet<String>>,
+    /// What is said about the process, as labels.
+    target: Mutex<Labels>,
     callbacks: Mutex<Vec<Callback>>,
     /// One reading at a time asks the callbacks.
     refreshing: Turn,
@@ -99,6 +104,7 @@ impl Registry {
                 families: Mutex::default(),
                 opened: Mutex::default(),
                 warned: Mutex::default(),
+                target: Mutex::default(),
                 callbacks: Mutex::default(),
                 refreshing: Turn::new(patience),
                 redactor,
@@ -178,6 +184,11 @@ impl Registry {
     /// bind and remove series, and read the registry, which then does not call it again. One that panics is warned about,
     /// and the reading goes on. While one hangs, other readings go on without it.
     pub fn on_collect(&self, refresh: Box<dyn Fn() + Send + Sync>) {
+        self.on_collect_while(always(refresh));
+    }
+
+    /// As [`on_collect`](Self::on_collect), until the callback answers false.
+    pub(crate) fn on_collect_while(&self, refresh: Box<dyn Fn() -> bool + Send + Sync>) {
         lock(&self.shared.callbacks).push(Arc::from(refresh));
     }
 
@@ -186,7 +197,7 @@ impl Registry {
         let mut callbacks = lock(&self.shared.callbacks);
         let has_room = callbacks.len() < MAX_OBSERVERS;
         if has_room {
-            callbacks.push(Arc::from(refresh));
+            callbacks.push(Arc::from(always(refresh)));
         }
         has_room
     }
@@ -205,13 +216,26 @@ impl Registry {
 
     /// All metrics as Prometheus text 0.0.4; see [`PROMETHEUS_CONTENT_TYPE`](super::PROMETHEUS_CONTENT_TYPE).
     pub fn prometheus_text(&self) -> String {
-        self.read(|families| Exposition::new(families, Format::Prometheus).to_string())
+        self.text(Format::Prometheus)
     }
 
     /// All metrics as `OpenMetrics` 1.0, with exemplars; see
     /// [`OPENMETRICS_CONTENT_TYPE`](super::OPENMETRICS_CONTENT_TYPE).
     pub fn openmetrics_text(&self) -> String {
-        self.read(|families| Exposition::new(families, Format::OpenMetrics).to_string())
+        self.text(Format::OpenMetrics)
+    }
+
+    fn text(&self, format: Format) -> String {
+        let target = lock(&self.shared.target).clone();
+        self.read(|families| Exposition { families, target: &target, format }.to_string())
+    }
+
+    /// Says with the text what is known about the process, as the metric `target_info` that the OpenTelemetry
+    /// specification has for it. Nothing is said unless this is called.
+    pub fn set_target(&self, resource: &Resource) {
+        let service = (Text::Static("service.name"), AttributeValue::Str(resource.service_name.clone()));
+        let attributes: Vec<Attribute> = std::iter::once(service).chain(resource.attributes.iter().cloned()).collect();
+        *lock(&self.shared.target) = labels_of(&attributes);
     }
 
     /// What a scraper with this `accept` header gets, and its content type: `OpenMetrics` if that is asked for, and else
@@ -261,8 +285,12 @@ impl Registry {
         // Called without the families' lock, because they bind series and take their time.
         let callbacks = lock(&self.shared.callbacks).clone();
         for refresh in callbacks {
-            if catch_unwind(AssertUnwindSafe(|| refresh())).is_err() {
-                tracing::warn!("a callback that refreshes metrics has panicked; they keep the values they had");
+            match catch_unwind(AssertUnwindSafe(|| refresh())) {
+                Ok(true) => {}
+                Ok(false) => lock(&self.shared.callbacks).retain(|callback| !Arc::ptr_eq(callback, &refresh)),
+                Err(_panic) => {
+                    tracing::warn!("a callback that refreshes metrics has panicked; they keep the values they had");
+                }
             }
         }
         REFRESHING.set(outer);
@@ -351,6 +379,13 @@ impl Registry {
         }
         Ok(series)
     }
+}
+
+fn always(refresh: Box<dyn Fn() + Send + Sync>) -> Box<dyn Fn() -> bool + Send + Sync> {
+    Box::new(move || {
+        refresh();
+        true
+    })
 }
 
 #[cfg(test)]

@@ -23,18 +23,21 @@ pub(super) enum Format {
 
 /// The text of all metrics, written by `Display`.
 pub(super) struct Exposition<'a> {
-    families: &'a BTreeMap<String, Family>,
-    format: Format,
+    pub(super) families: &'a BTreeMap<String, Family>,
+    /// What is said about the process.
+    pub(super) target: &'a [(String, String)],
+    pub(super) format: Format,
 }
 
-impl<'a> Exposition<'a> {
-    pub(super) fn new(families: &'a BTreeMap<String, Family>, format: Format) -> Self {
-        Self { families, format }
-    }
-}
+/// What the specification calls the metric about the process, and its family in `OpenMetrics`.
+const TARGET: [&str; 2] = ["target_info", "target"];
 
 impl fmt::Display for Exposition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A metric of the program's own by one of the names is as it is.
+        if !self.target.is_empty() && !TARGET.iter().any(|name| self.families.contains_key(*name)) {
+            write_target(f, self.format, self.target)?;
+        }
         for (base, family) in self.families.iter().filter(|(_, family)| !family.is_empty()) {
             write_metadata(f, self.format, base, family)?;
             family.visit(|entry| write_series(f, self.format, base, family, &entry))?;
@@ -44,6 +47,16 @@ impl fmt::Display for Exposition<'_> {
             Format::OpenMetrics => f.write_str("# EOF\n"),
         }
     }
+}
+
+fn write_target(f: &mut fmt::Formatter<'_>, format: Format, target: &[(String, String)]) -> fmt::Result {
+    let [metric, family] = TARGET;
+    let (name, kind) = match format {
+        Format::Prometheus => (metric, "gauge"),
+        Format::OpenMetrics => (family, "info"),
+    };
+    let labels = Labels { pairs: Pairs::Open(target), le: None };
+    writeln!(f, "# HELP {name} What is known about the process.\n# TYPE {name} {kind}\n{metric}{labels} 1")
 }
 
 fn write_metadata(f: &mut fmt::Formatter<'_>, format: Format, base: &str, family: &Family) -> fmt::Result {

@@ -78,6 +78,11 @@ impl HeadSampler {
         if self.rules.is_none() { self.base.threshold } else { Threshold::ALWAYS }
     }
 
+    /// Whether every root is kept, and says nothing of it.
+    pub(crate) fn keeps_all_roots(&self) -> bool {
+        self.rules.is_none() && self.base.threshold == Threshold::ALWAYS && self.base.root_state.is_empty()
+    }
+
     /// Whether a parent's decision is final.
     pub(crate) const fn follows_parents(&self) -> bool {
         self.follows_parents

@@ -47,6 +47,17 @@ impl Threshold {
         Some(Self(value << (4 * missing)))
     }
 
+    /// As a number, to keep where only numbers can be.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The threshold that had these bits.
+    #[inline]
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     #[inline]
     pub(crate) const fn keeps(self, randomness: u64) -> bool {
         randomness >= self.0

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use super::{Recorder, SpanDraft};
+use super::{Recorder, SpanDraft, SpanJudges};
 use crate::Text;
 use crate::clock::unix_nanos_now;
 use crate::context::TraceContext;
@@ -29,6 +29,8 @@ pub struct ActiveSpan {
 pub(crate) struct Way {
     pub(super) purpose: Purpose,
     pub(super) recorder: Arc<Recorder>,
+    /// Who looks at its end, if anybody does.
+    pub(super) judges: Option<Arc<SpanJudges>>,
 }
 
 /// What a record is filled for.
@@ -92,15 +94,10 @@ impl ActiveSpan {
     /// A span below this one, recorded if this one is.
     pub fn child(&self, name: impl Into<Text>) -> SpanDraft {
         let unfinished = self.recording.as_deref();
-        let Some((unfinished, Way { purpose, recorder })) = unfinished.and_then(|it| Some((it, it.way()?))) else {
+        let Some((unfinished, way)) = unfinished.and_then(|it| Some((it, it.way()?))) else {
             return SpanDraft::unrecorded(self.context);
         };
-        let (context, kind, name) = (self.context, SpanKind::Internal, name.into());
-        if *purpose == Purpose::Measured {
-            // Its kind is said later, so that it may yet become one that is measured.
-            return recorder.unsampled(context, Some(context.span_id), kind, name);
-        }
-        SpanDraft::below(recorder, Purpose::Recorded, context, unfinished.trace_state().clone(), kind, name)
+        Recorder::child_of_running(way, unfinished.trace_state(), self.context, name.into())
     }
 
     /// Adds an attribute. A key that is set again has the last value when the span is drained.
@@ -190,10 +187,10 @@ impl ActiveSpan {
 
 fn end_at(mut unfinished: Box<Unfinished>, end_unix_nano: u64) {
     if unfinished.bare().start_unix_nano != 0
-        && let Some(Way { purpose, recorder }) = unfinished.take_way()
+        && let Some(way) = unfinished.take_way()
     {
         unfinished.bare().end_unix_nano = end_unix_nano;
-        recorder.end(unfinished, purpose);
+        way.end(unfinished);
     }
 }
 

@@ -1,13 +1,10 @@
 //! A span about to start, its fate already decided.
 
-use std::sync::Arc;
-
-use super::active::Purpose;
+use super::ActiveSpan;
 use super::ids::new_span_id;
-use super::{ActiveSpan, Recorder};
 use crate::Text;
 use crate::clock::unix_nanos_now;
-use crate::context::{SAMPLED, TraceContext};
+use crate::context::TraceContext;
 use crate::record::{AttributeValue, SpanKind, SpanLink, SpanRecord, Unfinished};
 
 /// Takes what is known of a span at its start. Cheap to fill when the span is not recorded: everything is ignored.
@@ -28,23 +25,6 @@ impl SpanDraft {
     #[inline]
     pub(super) const fn new(context: TraceContext, recording: Option<Box<Unfinished>>) -> Self {
         Self { span: ActiveSpan::new(context, recording) }
-    }
-
-    /// A recorded span below `parent`; one that only passes the parent on when nobody takes spans any more.
-    #[inline(never)]
-    pub(super) fn below(
-        recorder: &Arc<Recorder>,
-        purpose: Purpose,
-        parent: TraceContext,
-        trace_state: Text,
-        kind: SpanKind,
-        name: Text,
-    ) -> Self {
-        if !recorder.queue.is_open() {
-            return Self::unrecorded(parent);
-        }
-        let context = TraceContext { span_id: new_span_id(), flags: parent.flags | SAMPLED, ..parent };
-        Self::new(context, Some(recorder.record(purpose, context, Some(parent.span_id), trace_state, kind, name)))
     }
 
     /// Whether anything given to this builder will be kept.

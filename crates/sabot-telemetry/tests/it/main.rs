@@ -12,5 +12,6 @@ mod instrument_http;
 mod metrics;
 mod provider;
 mod receiver;
+mod reconfigure;
 mod spans;
 mod tls;

@@ -1,13 +1,17 @@
 //! `sabot telemetry`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
+use sabot_common::config::OtlpProtocol;
 use sabot_common::units::{InvalidQuantity, parse_duration};
 
 pub(super) const EXAMPLES: &str = "Examples:
   sabot telemetry traces --status error --since 1h
   sabot telemetry trace 4bf92f3577b34da6a3ce929d0e0e4736
   sabot telemetry metrics --component stream
-  sabot telemetry status";
+  sabot telemetry status
+  sabot telemetry enable --otlp-endpoint http://localhost:4317";
 
 /// Commands on telemetry.
 #[derive(Debug, Subcommand)]
@@ -17,6 +21,13 @@ pub(crate) enum TelemetryCommand {
   sabot telemetry status
   sabot telemetry status --format json")]
     Status,
+    /// Switch telemetry on, or change how it works, at once and for later starts
+    Enable(EnableArgs),
+    /// Switch Sabot's own spans and exporters off, at once and for later starts
+    #[command(after_help = "Examples:
+  sabot telemetry disable
+  sabot telemetry disable --config-file staging.yaml")]
+    Disable(DisableArgs),
     /// Search traces, newest first
     Traces(TracesArgs),
     /// Draw one trace as a waterfall
@@ -29,6 +40,70 @@ pub(crate) enum TelemetryCommand {
     },
     /// Show current metrics with rates and percentiles
     Metrics(MetricsArgs),
+}
+
+/// Flags of `telemetry enable`: what is left out stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sabot telemetry enable
+  sabot telemetry enable --otlp-endpoint http://localhost:4317 --sample-rate 0.1
+  sabot telemetry enable --otlp-endpoint http://localhost:4318 --otlp-protocol http/protobuf
+  sabot telemetry enable --jaeger-endpoint none")]
+pub(crate) struct EnableArgs {
+    /// Also send spans, metrics and logs to this receiver of OTLP; none to stop that
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// What is spoken there
+    #[arg(long, value_enum)]
+    pub(crate) otlp_protocol: Option<Protocol>,
+    /// Also send spans to this Jaeger, by any address of it; none to stop that
+    #[arg(long, value_name = "URL")]
+    pub(crate) jaeger_endpoint: Option<String>,
+    /// Also send spans to this Zipkin; none to stop that
+    #[arg(long, value_name = "URL")]
+    pub(crate) zipkin_endpoint: Option<String>,
+    /// What Sabot calls itself in its spans
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service_name: Option<String>,
+    /// Share of new traces to record, from 0 to 1
+    #[arg(long, value_name = "RATE")]
+    pub(crate) sample_rate: Option<f64>,
+    /// Also write spans to the server's standard error; --console=false to stop that
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) console: Option<bool>,
+    #[command(flatten)]
+    pub(crate) kept: DisableArgs,
+}
+
+/// Where a change is kept.
+#[derive(Debug, Args)]
+pub(crate) struct DisableArgs {
+    /// Write the change to this file instead of the server's project
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+}
+
+/// The wire form of OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Protocol buffers over gRPC
+    Grpc,
+    /// Protocol buffers over HTTP
+    #[value(name = "http/protobuf")]
+    HttpProtobuf,
+    /// JSON over HTTP
+    #[value(name = "http/json")]
+    HttpJson,
+}
+
+impl From<Protocol> for OtlpProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Grpc => Self::Grpc,
+            Protocol::HttpProtobuf => Self::HttpProtobuf,
+            Protocol::HttpJson => Self::HttpJson,
+        }
+    }
 }
 
 /// Flags of `telemetry traces`: all given must hold.

@@ -1,10 +1,13 @@
-//! `telemetry`: traces, trace and metrics.
+//! `telemetry`: whether it is on and where it goes, traces, trace and metrics.
 
+use std::path::Path;
+
+use sabot_common::config::{SettingsFile, TelemetryChange};
 use serde_json::Value;
 
 use super::watch;
 use crate::cli::{MetricsArgs, TelemetryCommand, TracesArgs};
-use crate::client::{Client, Query};
+use crate::client::{Client, Payload, Query};
 use crate::error::CliError;
 use crate::output::{Column, Printer, Show, Style, column, fields, metrics_table, part, sections, waterfall};
 
@@ -58,6 +61,21 @@ pub(super) fn run(command: TelemetryCommand, client: Client<'_>, printer: &Print
             let status = client.get(&["telemetry", "status"], &Query::new())?;
             printer.show(&status, |style| describe(&status, style))
         }
+        TelemetryCommand::Enable(args) => {
+            let change = TelemetryChange {
+                service_name: args.service_name,
+                sample_rate: args.sample_rate,
+                otlp_endpoint: args.otlp_endpoint,
+                otlp_protocol: args.otlp_protocol.map(Into::into),
+                jaeger_endpoint: args.jaeger_endpoint,
+                zipkin_endpoint: args.zipkin_endpoint,
+                console: args.console,
+            };
+            change_telemetry(true, &change, args.kept.config_file.as_deref(), &client, printer)
+        }
+        TelemetryCommand::Disable(args) => {
+            change_telemetry(false, &TelemetryChange::default(), args.config_file.as_deref(), &client, printer)
+        }
         TelemetryCommand::Traces(args) => {
             let traces = client.get_list_in("traces", &["traces"], &query(&args))?;
             printer.show_list("traces", &traces, &TRACES)
@@ -65,6 +83,41 @@ pub(super) fn run(command: TelemetryCommand, client: Client<'_>, printer: &Print
         TelemetryCommand::Trace { id } => trace(&id, &client, printer),
         TelemetryCommand::Metrics(args) => metrics(&args, client, printer),
     }
+}
+
+/// Changes the running server, and then the file that keeps it: the server its project's, we another.
+fn change_telemetry(
+    enabled: bool,
+    change: &TelemetryChange,
+    file: Option<&Path>,
+    client: &Client<'_>,
+    printer: &Printer,
+) -> Result<(), CliError> {
+    let edited = file.map(|file| SettingsFile::edit(file, &change.changes(enabled))).transpose()?;
+    let query = if file.is_some() { vec![("write", "false".to_owned())] } else { Query::new() };
+    let document = serde_json::to_value(change).map_err(|error| CliError::failed(error.to_string()))?;
+    let mut answer = if enabled {
+        client.post_with(&["telemetry", "enable"], &query, Payload::Json(&document))?
+    } else {
+        client.post_with(&["telemetry", "disable"], &query, Payload::Empty)?
+    };
+    if let (Some(file), Some(edited)) = (file, edited) {
+        edited.save().map_err(|error| CliError::from(error).within("it is in effect, but not kept"))?;
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("file".to_owned(), file.display().to_string().into());
+        }
+    }
+    for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        printer.warn(warning);
+    }
+    printer.show(&answer, |_| {
+        let is_on = answer.get("enabled").and_then(Value::as_bool) == Some(true);
+        let state = if is_on { "telemetry is on" } else { "telemetry is off" };
+        match answer.get("file").and_then(Value::as_str) {
+            Some(file) => format!("{state}; written to {file}"),
+            None => state.to_owned(),
+        }
+    })
 }
 
 fn describe(status: &Value, style: Style) -> String {

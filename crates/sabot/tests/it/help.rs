@@ -42,7 +42,7 @@ fn help_reads_well() {
 
 #[test]
 fn commands_of_later_issues_do_not_exist() {
-    for later in ["init", "doctor", "workers", "tasks", "cluster", "tenants", "benchmarks", "top"] {
+    for later in ["init", "workers", "tasks", "cluster", "tenants", "benchmarks", "top"] {
         assert_eq!(run(&[later]).code, 2, "{later}");
     }
     assert_eq!(run(&["streams", "create", "s"]).code, 2);

@@ -78,3 +78,45 @@ fn status() {
     let server = Server::with("GET /telemetry/status", alone);
     server.check("telemetry_status_alone", &["telemetry", "status"]);
 }
+
+#[test]
+fn enabling_and_disabling() {
+    let answer = json!({"enabled": true, "file": "/p/sabot.yaml", "warnings": ["SABOT_SAMPLE_RATE says so"]});
+    let server = Server::with("POST /telemetry/enable", &answer);
+    server.check("telemetry_enable", &["telemetry", "enable", "--otlp-endpoint", "http://c:4317", "--console"]);
+    assert_eq!(server.requests()[0].body, json!({"otlp_endpoint": "http://c:4317", "console": true}).to_string());
+    server.run(&["telemetry", "enable", "--otlp-protocol", "http/json", "--sample-rate", "0.5", "--console=false"]);
+    let body = json!({"sample_rate": 0.5, "otlp_protocol": "http/json", "console": false});
+    assert_eq!(server.requests()[1].body, body.to_string());
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("staging.yaml");
+    std::fs::write(&file, "telemetry:\n  enabled: true # on\n").expect("written");
+    let server = Server::with("POST /telemetry/disable", json!({"enabled": false, "warnings": []}));
+    let path = file.to_str().expect("text");
+    let run = server.run(&["telemetry", "disable", "--config-file", path, "--format", "json"]);
+    assert_eq!(run.json(), json!({"enabled": false, "warnings": [], "file": path}));
+    assert_eq!(server.requests()[0].line, "POST /api/v1/telemetry/disable?write=false");
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), "telemetry:\n  enabled: false # on\n");
+}
+
+#[test]
+fn doctor() {
+    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time").as_nanos()).expect("a time");
+    let checks = json!([
+        {"name": "recording", "status": "warning", "message": "telemetry is off", "fix": "sabot telemetry enable"},
+        {"name": "exporter otlp", "status": "ok", "message": "http://c:4317 by grpc: answers in 3 ms"},
+    ]);
+    let answer = json!({"version": env!("CARGO_PKG_VERSION"), "at_unix_nano": now, "checks": checks});
+    let server = Server::with("GET /doctor", &answer);
+    server.check("doctor", &["doctor"]);
+    let mut worse = answer;
+    worse["version"] = json!("0.0.9");
+    worse["at_unix_nano"] = json!(now - 3_600_000_000_000);
+    worse["checks"][1]["status"] = json!("failed");
+    let server = Server::with("GET /doctor", &worse);
+    let run = server.run(&["doctor", "--format", "json"]).json();
+    assert_eq!(run["status"], "failed");
+    let status = |at: usize| run["checks"][at]["status"].clone();
+    assert_eq!([status(0), status(1)], ["warning", "warning"], "another version, another time: {run:#}");
+}

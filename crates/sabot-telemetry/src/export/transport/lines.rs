@@ -33,8 +33,12 @@ impl Lines {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Accepted, SendError> {
-        let mut line = otlp::to_json(batch)?;
-        line.push(b'\n');
+        let mut line = Vec::new();
+        // Nothing is not a line: it only shows whether one could be written.
+        if !batch.payload.is_empty() {
+            line = otlp::to_json(batch)?;
+            line.push(b'\n');
+        }
         if self.busy.swap(true, Ordering::AcqRel) {
             return Err(SendError::later("the line before is still being written"));
         }

@@ -351,3 +351,19 @@ fn a_gauge_is_not_moved_by_what_is_no_number() {
     }
     assert_eq!(gauge.value().to_bits(), 1.5_f64.to_bits());
 }
+
+#[test]
+fn what_is_known_about_the_process_is_told_with_the_text_alone() {
+    let registry = Registry::new();
+    assert!(!registry.prometheus_text().contains("target"));
+    let mut resource = crate::Resource::of_service("shop");
+    resource.attributes = vec![("host.name".into(), "a \"b\"".into()), ("process.pid".into(), 7.into())];
+    registry.set_target(&resource);
+    let labels = r#"{host_name="a \"b\"",process_pid="7",service_name="shop"}"#;
+    assert!(registry.prometheus_text().ends_with(&format!("# TYPE target_info gauge\ntarget_info{labels} 1\n")));
+    let text = registry.openmetrics_text();
+    assert!(text.ends_with(&format!("# TYPE target info\ntarget_info{labels} 1\n# EOF\n")), "{text}");
+    assert!(registry.snapshot().is_empty());
+    registry.counter(&MetricDesc::new("target_info_total", MetricKind::Counter, "Ours."), &[]).inc();
+    assert!(!registry.prometheus_text().contains("# TYPE target_info gauge"), "what the program has counts more");
+}

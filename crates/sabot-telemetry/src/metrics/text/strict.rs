@@ -54,7 +54,11 @@ pub(super) fn check(text: &str, format: Format) {
 fn check_metadata<'a>(family: &mut Family<'a>, keyword: &str, value: &'a str, format: Format, line: &str) {
     match keyword {
         "TYPE" => {
-            assert!(["counter", "gauge", "histogram"].contains(&value), "{line}");
+            assert!(
+                ["counter", "gauge", "histogram"].contains(&value)
+                    || (value == "info" && format == Format::OpenMetrics),
+                "{line}"
+            );
             family.kind = value;
         }
         "UNIT" => {
@@ -81,6 +85,7 @@ fn check_sample(family: &Family<'_>, line: &str, format: Format) -> Sample {
     let suffix = name.strip_prefix(family.name).expect(line);
     let allowed: &[&str] = match (family.kind, format) {
         ("counter", Format::OpenMetrics) => &["_total"],
+        ("info", _) => &["_info"],
         ("histogram", _) => &["_bucket", "_sum", "_count"],
         _ => &[""],
     };

@@ -3,7 +3,9 @@
 use expect_test::expect_file;
 
 use super::{Format, strict};
-use crate::{InstrumentDesc, InstrumentKind, MetricDesc, MetricKind, MetricsRecorder, Registry, Scope, TraceContext};
+use crate::{
+    InstrumentDesc, InstrumentKind, MetricDesc, MetricKind, MetricsRecorder, Registry, Resource, Scope, TraceContext,
+};
 
 /// One metric of each kind, every character that needs escaping, an exemplar, a series above the cap.
 fn registry() -> Registry {
@@ -76,8 +78,12 @@ fn an_empty_registry_is_valid_in_both_formats() {
 
 #[test]
 fn both_formats_are_what_a_strict_reader_takes() {
-    strict::check(&registry().prometheus_text(), Format::Prometheus);
-    strict::check(&registry().openmetrics_text(), Format::OpenMetrics);
+    let registry = registry();
+    let mut resource = Resource::of_service("shop \"one\"");
+    resource.attributes = vec![("host.name".into(), "größe\n".into())];
+    registry.set_target(&resource);
+    strict::check(&registry.prometheus_text(), Format::Prometheus);
+    strict::check(&registry.openmetrics_text(), Format::OpenMetrics);
 }
 
 /// Business metrics are named, labelled and filled by users.
