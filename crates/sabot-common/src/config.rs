@@ -28,7 +28,9 @@ pub use exporters::{
 };
 pub use project::{DeclaredIn, Project};
 pub use redaction::{Redaction, ValueRule};
-pub use settings::{Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds};
+pub use settings::{
+    Origin, Performance, Server, Settings, SettingsSource, Telemetry, TelemetryStorage, Thresholds, without_credentials,
+};
 pub use source::{Backend, FileFormat, FileSource, KeyColumns, OnError, Retention, StreamConfig, TableConfig};
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use sabot_telemetry::{Registry, Spans};
 use crate::ingest::check_names;
 use crate::operator::{FilterProject, LookupJoin, Window, WindowSpec};
 use crate::partition::{GroupPartitioner, KeyHash, Ownership};
-use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, apply_to, write_parquet};
+use crate::sink::{Blackhole, Console, JsonLines, StreamSink, Target, apply_to, check_parquet, write_parquet};
 use crate::source::intake::Intake;
 use crate::source::lateness::LatenessRule;
 use crate::source::observe::Observer;
@@ -104,6 +104,11 @@ impl AgentPlan {
                 .is_none_or(|f| f == sabot_common::config::FileFormat::Csv)
         {
             return refuse(format!("output.file: {} must end in .parquet or .jsonl", path.display()));
+        }
+        if let Output::File(path) = &self.config.output
+            && staged(&self.config, path).is_some()
+        {
+            check_parquet(&self.plan.schema).or_else(|problem| refuse(format!("output.file: {problem}")))?;
         }
         let late_matters = self.config.late != sabot_common::config::Late::default();
         if late_matters && self.plan.aggregation().is_none() {

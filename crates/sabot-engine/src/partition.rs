@@ -13,6 +13,7 @@ use arrow::row::{RowConverter, SortField};
 use sabot_runtime::exchange::Partitioner;
 use sabot_runtime::{Envelope, JobError};
 use sabot_sql::Aggregation;
+use sabot_store::canonical_key;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Assigns keys to a fixed number of partitions.
@@ -39,7 +40,8 @@ impl KeyHash {
         if keys.is_empty() {
             return Ok(vec![0; rows]);
         }
-        let rows = self.converter.convert_columns(keys)?;
+        let keys: Vec<ArrayRef> = keys.iter().map(canonical_key).collect();
+        let rows = self.converter.convert_columns(&keys)?;
         let partitions = u64::from(self.partitions);
         let partition = |row: arrow::row::Row<'_>| u32::try_from(xxh3_64(row.as_ref()) % partitions).unwrap_or(0);
         Ok(rows.iter().map(partition).collect())
@@ -110,7 +112,7 @@ impl Ownership {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, StringArray};
+    use arrow::array::{ArrayRef, Float64Array, StringArray};
     use arrow::datatypes::DataType;
 
     use super::KeyHash;
@@ -121,6 +123,14 @@ mod tests {
         let hash = KeyHash::new(&[DataType::Utf8], 4).expect("a hash");
         // Frozen: a change moves rows between partitions of existing streams.
         assert_eq!(hash.assign(&[keys], 5).expect("partitions"), FROZEN);
+    }
+
+    #[test]
+    fn equal_keys_have_one_partition() {
+        let zeros: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0]));
+        let hash = KeyHash::new(&[DataType::Float64], 1_024).expect("a hash");
+        let assigned = hash.assign(&[zeros], 2).expect("partitions");
+        assert_eq!(assigned[0], assigned[1]);
     }
 
     const FROZEN: [u32; 5] = [3, 2, 3, 3, 3];

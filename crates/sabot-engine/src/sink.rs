@@ -12,7 +12,7 @@ mod table;
 pub(crate) use blackhole::Blackhole;
 pub(crate) use console::Console;
 pub(crate) use jsonl::JsonLines;
-pub(crate) use parquet::write_parquet;
+pub(crate) use parquet::{check_parquet, write_parquet};
 pub(crate) use stream::{StreamSink, Target};
 pub(crate) use table::apply_to;
 

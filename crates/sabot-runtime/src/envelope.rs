@@ -53,6 +53,8 @@ pub enum Route {
     Main,
     /// Rows that came too late; operators do not see them.
     Late,
+    /// Rows that came too late and that the query would not have taken anyway: they have been read, and that is all.
+    LeftOut,
     /// Input that did not fit the schema; operators do not see it.
     Dead,
 }

@@ -171,6 +171,7 @@ impl Task {
         self.chain.context().stats.note_source(self.index, input.source.as_ref(), input.watermark);
         let main: u64 = rows.iter().filter(|row| row.route == Route::Main).map(Envelope::rows).sum();
         self.note_input(&rows);
+        rows.retain(|row| row.route != Route::LeftOut);
         let leads = rows.first().is_some_and(|row| row.trace.is_none()) && !self.join_lead(&mut rows);
         let start = self.chain.context().clock.monotonic();
         let trace = self.chain.push(&mut rows, mark, out)?;
@@ -226,7 +227,7 @@ impl Task {
                     metrics.dropped_dead.add(count);
                     continue;
                 }
-                Route::Main => {}
+                Route::Main | Route::LeftOut => {}
             }
             self.counts.rows_in += count;
         }

@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use sabot_common::config::{Origin, without_credentials};
 use sabot_common::units::format_size;
 use sabot_observatory::SpanStore;
 use sabot_telemetry::{
@@ -59,12 +60,16 @@ fn failed(name: impl Into<String>, message: impl Into<String>, fix: impl Into<St
 
 /// Looks at everything. Blocks, while targets are asked.
 pub(crate) fn examine(telemetry: &Telemetry, spans: &SpanStore) -> Vec<Check> {
-    let mut checks = vec![address(telemetry.own()), recording(telemetry), sampling(telemetry), batches(telemetry)];
+    let mut checks = vec![address(telemetry.own()), recording(telemetry)];
+    if telemetry.providers.is_recording() {
+        checks.extend([sampling(telemetry), batches(telemetry)]);
+    }
     checks.push(queue(telemetry));
     checks.push(store(telemetry, spans));
     let routes = telemetry.providers.exporter().map(|exporter| exporter.status()).unwrap_or_default();
     checks.extend(targets(telemetry, &routes));
     checks.extend(routes.iter().map(waiting));
+    checks.push(losses(telemetry));
     checks.push(metrics(telemetry, &routes));
     checks
 }
@@ -79,9 +84,14 @@ fn address(own: SocketAddr) -> Check {
 
 fn recording(telemetry: &Telemetry) -> Check {
     let (settings, recorded) = (telemetry.settings(), telemetry.providers.span_queue().received());
-    if !settings.settings.telemetry.enabled {
+    if !telemetry.providers.is_recording() {
         let message = "telemetry is off: Sabot leaves no spans, and sends nothing";
-        return warning("recording", message, "sabot telemetry enable");
+        let fix = match settings.origins.get("telemetry.enabled") {
+            Some(Origin::Environment(variable)) => format!("unset {variable}, or set it to true, and start again"),
+            _ if settings.settings.telemetry.enabled => "unset OTEL_SDK_DISABLED, and start again".to_owned(),
+            _ => "sabot telemetry enable".to_owned(),
+        };
+        return warning("recording", message, fix);
     }
     ok("recording", format!("on, as service {}; {recorded} spans so far", settings.settings.telemetry.service_name))
 }
@@ -96,7 +106,7 @@ fn sampling(telemetry: &Telemetry) -> Check {
         let message = "no trace that begins here is recorded: sample_rate is 0";
         return warning("sampling", message, "sabot telemetry enable --sample-rate 1");
     }
-    ok("sampling", format!("{:.4} % of the traces that begin here are recorded", rate * 100.0))
+    ok("sampling", format!("{} % of the traces that begin here are recorded", (rate * 1e6).round() / 1e4))
 }
 
 fn batches(telemetry: &Telemetry) -> Check {
@@ -179,9 +189,9 @@ fn exporter(target: &Target, probed: &Probed, routes: &[RouteStatus]) -> Check {
     let name = format!("exporter {}", target.name);
     let (place, tls) = match &target.kind {
         TargetKind::Otlp { endpoint, protocol } => {
-            (format!("{endpoint} by {}", protocol.as_str()), endpoint.starts_with("https://"))
+            (format!("{} by {}", without_credentials(endpoint), protocol.as_str()), endpoint.starts_with("https://"))
         }
-        TargetKind::Zipkin { endpoint } => (endpoint.clone(), endpoint.starts_with("https://")),
+        TargetKind::Zipkin { endpoint } => (without_credentials(endpoint), endpoint.starts_with("https://")),
         TargetKind::Console => ("standard error".to_owned(), false),
         TargetKind::File { path } => (path.display().to_string(), false),
     };
@@ -217,7 +227,7 @@ fn advice(target: &Target, problem: &str) -> String {
     if says(&["refused", "unreachable", "no answer within", "timed out", "dns", "lookup"]) {
         return format!("start what listens there, or correct the endpoint of \"{key}\"");
     }
-    if says(&["certificate", "tls", "handshake", "unknownissuer", "invalid peer"]) {
+    if says(&["certificate", "tls", "handshake", "unknownissuer", "invalid peer", "corrupt message"]) {
         return format!(
             "give \"{key}\" the authority its certificate is from (tls.ca_file), or http:// if it is not encrypted"
         );
@@ -263,6 +273,28 @@ fn waiting(route: &RouteStatus) -> Check {
         "`sabot telemetry status` and Sabot's log have the reason the target gave"
     };
     warning(name, format!("{counts}, given up: {}", dropped.join(", ")), fix)
+}
+
+/// What was given up since the process started, by exporters that are gone as well, and what waits for none.
+fn losses(telemetry: &Telemetry) -> Check {
+    let orphans = telemetry.orphans();
+    if !orphans.is_empty() {
+        return warning("losses", orphans.join("; "), "give a target of that name again, or remove the files");
+    }
+    let samples = telemetry.providers.registry().snapshot();
+    let dropped = samples.iter().filter(|sample| sample.name == "sabot_export_dropped_total" && sample.value > 0.0);
+    let told: Vec<String> = dropped
+        .map(|sample| {
+            let label = |name: &str| sample.labels.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+            format!("{} {} of {}", sample.value, label("reason"), label("exporter"))
+        })
+        .collect();
+    if told.is_empty() {
+        return ok("losses", "nothing that was to be sent has been given up");
+    }
+    let fix =
+        "exporters.queue.max_disk in sabot.yaml lets more wait; for what was rejected, Sabot's log has the reason";
+    warning("losses", format!("given up since the start: {}", told.join(", ")), fix)
 }
 
 /// Whether metrics can be had.

@@ -93,6 +93,8 @@ pub struct Reading {
     pub idle: bool,
     /// What failed.
     pub failures: Vec<Failure>,
+    /// When nothing is left to do all the same: what is not finished, and why.
+    pub unfinished: Vec<String>,
 }
 
 /// A source or agent that failed.
@@ -236,6 +238,7 @@ impl Server {
             fraction: totals.progress,
             idle: self.platform.is_idle(),
             failures,
+            unfinished: self.platform.unfinished(),
         }
     }
 

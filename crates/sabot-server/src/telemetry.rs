@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::Uri;
 use sabot_common::config::{Changed, ConfigError, Project, SettingsFile, SettingsSource, TelemetryChange};
 use sabot_telemetry::{
-    ExportSettings, LogLayer, Signal, TargetKind, TelemetryConfig, TelemetryProviders, init_telemetry,
+    ExportSettings, LogLayer, Signal, TargetKind, TelemetryConfig, TelemetryProviders, init_telemetry, orphaned_queues,
 };
 use serde::Serialize;
 
@@ -114,6 +114,12 @@ impl Telemetry {
         config.export_settings().map_err(ServerError::bad_input)
     }
 
+    /// What waits for targets that are gone, for people.
+    pub(crate) fn orphans(&self) -> Vec<String> {
+        let settings = self.export_settings().map(|settings| settings.exporters);
+        settings.iter().flat_map(orphaned_queues).map(|orphan| orphan.to_string()).collect()
+    }
+
     /// What OpenTelemetry's own variables decide against the settings, for people.
     pub(crate) fn unlike_settings(&self) -> Vec<String> {
         let settings = self.settings();
@@ -140,7 +146,7 @@ impl Telemetry {
             ));
         }
         self.connect_logs();
-        let is_enabled = source.settings.telemetry.enabled;
+        warnings.extend(self.orphans());
         *lock(&self.settings) = Arc::new(source);
         if let Some(written) = written {
             let keep = |error: ConfigError| {
@@ -151,14 +157,15 @@ impl Telemetry {
             warnings
                 .push("this server has no project to write it to; it is in effect until the server ends".to_owned());
         }
-        Ok(Change { enabled: is_enabled, file: file.cloned(), warnings })
+        Ok(Change { enabled: self.providers.is_recording(), file: file.cloned(), warnings })
     }
 
     /// An endpoint that would count for nothing is not what anybody meant.
     fn refuse_unused_endpoints(&self, source: &SettingsSource, change: &TelemetryChange) -> Result<(), ServerError> {
         let endpoints = [&change.otlp_endpoint, &change.jaeger_endpoint, &change.zipkin_endpoint];
-        let is_given =
-            endpoints.into_iter().flatten().any(|endpoint| endpoint != "none") || change.console == Some(true);
+        let is_given = endpoints.into_iter().flatten().any(|endpoint| endpoint != "none")
+            || change.console == Some(true)
+            || change.otlp_protocol.is_some();
         if is_given && !source.settings.exporters.targets.is_empty() {
             let file = self.file.as_ref().map_or_else(|| "the settings".to_owned(), |file| file.display().to_string());
             return Err(ServerError::bad_input(format!(
@@ -181,19 +188,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What OpenTelemetry's own variables decided against the settings.
 fn unlike(config: &TelemetryConfig, source: &SettingsSource) -> Vec<String> {
-    let telemetry = &source.settings.telemetry;
+    let (telemetry, tracing) = (&source.settings.telemetry, &source.settings.telemetry.tracing);
     let wanted = TelemetryConfig::new("").with_sample_rate(telemetry.sample_rate).sampling.strategy;
     let mut warnings = Vec::new();
     if config.enabled != telemetry.enabled {
         warnings.push("the environment variable OTEL_SDK_DISABLED keeps telemetry off".to_owned());
     }
     if config.sampling.strategy != wanted {
-        warnings.push(
-            "the environment variable OTEL_TRACES_SAMPLER says what is sampled, not telemetry.sample_rate".to_owned(),
-        );
+        let says = "the environment variable OTEL_TRACES_SAMPLER says what is sampled, not telemetry.sample_rate";
+        warnings.push(says.to_owned());
     }
     if config.service_name != telemetry.service_name {
         warnings.push(format!("the environment names the service {}", config.service_name));
+    }
+    if source.settings.exporters.targets.is_empty() && telemetry.enabled {
+        let of_signals = [&config.traces.otlp_endpoint, &config.metrics.otlp_endpoint, &config.logs.otlp_endpoint];
+        let protocol = config::protocol(tracing.otlp_protocol);
+        let protocols = [config.traces.otlp_protocol, config.metrics.otlp_protocol, config.logs.otlp_protocol];
+        let differs = [
+            ("otlp_endpoint", of_signals.into_iter().any(|endpoint| *endpoint != tracing.otlp_endpoint)),
+            ("otlp_protocol", protocols.into_iter().any(|spoken| spoken != protocol)),
+            ("jaeger_endpoint", config.jaeger_endpoint != tracing.jaeger_endpoint),
+            ("zipkin_endpoint", config.zipkin_endpoint != tracing.zipkin_endpoint),
+        ];
+        for (key, _) in differs.into_iter().filter(|(_, differs)| *differs) {
+            warnings.push(format!(
+                "variables OTEL_… of the environment say otherwise than telemetry.tracing.{key}, and count more"
+            ));
+        }
     }
     warnings
 }

@@ -22,6 +22,7 @@
 mod aggregate;
 mod bounded;
 mod depth;
+mod distinct;
 mod error;
 mod expansion;
 mod expr;

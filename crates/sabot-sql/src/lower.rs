@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::{Column, JoinType};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr as LogicalExpr, Join, LogicalPlan, Projection, TableScan};
+use datafusion::logical_expr::{Expr as LogicalExpr, ExprSchemable, Join, LogicalPlan, Projection, TableScan};
 
 use crate::relation::PlannedRelation;
 use crate::{
@@ -234,13 +234,20 @@ fn lookup_keys(join: &Join, side: &TableSide) -> Result<Vec<Expr>, SqlError> {
             side.key.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
     };
-    if join.on.len() != side.key.len() {
-        return Err(wanted());
-    }
     let table_column = |right: &LogicalExpr| {
         let index = join.right.schema().maybe_index_of_column(column_of(right)?)?;
         side.added.get(index).and_then(|added| side.columns.get(*added)).copied()
     };
+    for (left, right) in &join.on {
+        let of_key =
+            |(column, name): &(usize, String)| (table_column(uncast(right)) == Some(*column)).then(|| name.clone());
+        if let Some(name) = side.key.iter().find_map(of_key).filter(|_| table_column(right).is_none()) {
+            return Err(other_type(join, &name, uncast(left), uncast(right)));
+        }
+    }
+    if join.on.len() != side.key.len() {
+        return Err(wanted());
+    }
     let mut keys = Vec::with_capacity(side.key.len());
     for (key_column, _) in &side.key {
         let pair = join.on.iter().find(|(_, right)| table_column(right) == Some(*key_column));
@@ -248,6 +255,25 @@ fn lookup_keys(join: &Join, side: &TableSide) -> Result<Vec<Expr>, SqlError> {
         keys.push(Expr::compile(stream_side, join.left.schema())?);
     }
     Ok(keys)
+}
+
+/// A key compared in another type than its own cannot be looked up.
+fn other_type(join: &Join, name: &str, stream_side: &LogicalExpr, key: &LogicalExpr) -> SqlError {
+    let of =
+        |expr: &LogicalExpr, schema| expr.get_type(schema).map_or_else(|_| "?".to_owned(), |found| found.to_string());
+    let (given, wanted) = (of(stream_side, join.left.schema()), of(key, join.right.schema()));
+    SqlError::unsupported(
+        format!("a join that compares key column {name}, which is {wanted}, with {stream_side}, which is {given}"),
+        format!("give it the key's type with CAST({stream_side} AS …), or arrow_cast({stream_side}, '{wanted}')"),
+    )
+}
+
+/// What is compared before both sides were made one type.
+fn uncast(expr: &LogicalExpr) -> &LogicalExpr {
+    match expr {
+        LogicalExpr::Cast(cast) => uncast(&cast.expr),
+        other => other,
+    }
 }
 
 const fn column_of(expr: &LogicalExpr) -> Option<&Column> {

@@ -23,7 +23,9 @@ use crate::aggregate::replace_extremes;
 use crate::depth::{self, on_deep_stack};
 use crate::relation::PlannedRelation;
 use crate::tumble::TumbleFunction;
-use crate::{Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, expansion, lower, steps};
+use crate::{
+    Aggregation, Expr, Plan, Relation, RelationKind, SqlError, Step, bounded, distinct, expansion, lower, steps,
+};
 
 /// Plans agents' SQL against a set of relations.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,9 @@ impl Planner {
     fn compile(schema: &SchemaRef, sql: &str) -> Result<Expr, SqlError> {
         let schema = DFSchema::try_from(Arc::clone(schema)).map_err(|error| SqlError::planning(&error))?;
         let context = SessionContext::new_with_state(session_state());
+        let dialect = context.state().config_options().sql_parser.dialect;
+        let parsed = context.state().sql_to_expr(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
+        distinct::check_parsed(&parsed)?;
         let compiled = context.parse_sql_expr(sql, &schema).and_then(|expr| {
             refuse_unstable(&expr)?;
             // Some functions exist only until they are simplified, so this is not an optimisation.
@@ -83,6 +88,7 @@ impl Planner {
         let state = session_state();
         let dialect = state.config_options().sql_parser.dialect;
         let statement = state.sql_to_statement(sql, &dialect).map_err(|error| SqlError::planning(&error))?;
+        distinct::check(&statement)?;
         expansion::check(&statement)?;
         let context = SessionContext::new_with_state(state);
         self.register(&context, &statement)?;

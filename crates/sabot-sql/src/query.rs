@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use crate::bounded::check_constants;
 use crate::planner::{check_depth, dotted, is_of_catalog, register_as, session_config, with_functions};
-use crate::{SqlError, expansion};
+use crate::{SqlError, distinct, expansion};
 
 mod condition;
 mod deadline;
@@ -211,6 +211,7 @@ impl QueryEngine {
         if !only_reads(&statement) {
             return Err(SqlError::unplannable(ONLY_READS));
         }
+        distinct::check(&statement)?;
         expansion::check(&statement)?;
         for reference in state.resolve_table_references(&statement).map_err(planning)? {
             let name = dotted(&reference);

@@ -14,6 +14,7 @@
 mod disk;
 mod error;
 mod journal;
+mod key;
 mod record;
 mod segment;
 mod size;
@@ -23,6 +24,7 @@ mod table;
 
 pub use disk::{Disk, DiskFile, DiskLock, FaultyDisk, OpenMode, RealDisk};
 pub use error::StoreError;
+pub use key::canonical_key;
 pub use record::{
     CommitRecord, CommitRequest, FileEnd, InputPosition, OutputEnd, PLACE_COLUMNS, StreamKind, StreamSpec, TableSpec,
 };

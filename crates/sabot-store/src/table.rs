@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use sabot_common::config::Backend;
 
+use crate::key::canonical_key;
 use crate::{PartitionReader, StoreError, StreamSpec, TableSpec};
 
 mod embedded;
@@ -181,9 +183,10 @@ impl Table {
         }
         let cast_one = |(key, column): (&ArrayRef, &usize)| {
             let wanted = self.spec.schema.field(*column).data_type();
-            if key.data_type() == wanted { Ok(std::sync::Arc::clone(key)) } else { cast(key, wanted) }
+            let key = if key.data_type() == wanted { std::sync::Arc::clone(key) } else { cast(key, wanted)? };
+            Ok(canonical_key(&key))
         };
-        let typed = keys.iter().zip(&self.key).map(cast_one).collect::<Result<Vec<_>, _>>();
+        let typed = keys.iter().zip(&self.key).map(cast_one).collect::<Result<Vec<_>, ArrowError>>();
         typed.map_err(|error| StoreError::InvalidData(format!("table \"{}\": key: {error}", self.spec.name)))
     }
 }

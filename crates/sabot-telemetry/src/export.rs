@@ -26,7 +26,7 @@ mod spill;
 mod transport;
 
 pub use self::breaker::Circuit;
-pub use self::exporter::{Exporter, ExporterError, ExporterStatus, RouteStatus};
+pub use self::exporter::{Exporter, ExporterError, ExporterStatus, OrphanedQueue, RouteStatus, orphaned_queues};
 pub use self::ledger::{DropReason, LedgerCounts};
 pub use self::outlet::Outlet;
 pub use self::probe::{Probed, probe_targets};

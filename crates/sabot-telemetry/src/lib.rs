@@ -98,8 +98,8 @@ pub use correlation::{
     CorrelationId, CorrelationIdError, context_with_correlation_id, current_correlation_id, ensure_correlation_id,
 };
 pub use export::{
-    Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, Outlet, Probed, RouteStatus,
-    probe_targets,
+    Circuit, DropReason, Exporter, ExporterError, ExporterStatus, LedgerCounts, OrphanedQueue, Outlet, Probed,
+    RouteStatus, orphaned_queues, probe_targets,
 };
 #[cfg(feature = "redis")]
 pub use instrument::redis::{DEFAULT_SLOW_COMMAND, RedisTracing, TracedConnection};

@@ -238,6 +238,11 @@ impl TelemetryProviders {
         &self.registry
     }
 
+    /// Whether spans are recorded at the moment, as far as sampling lets them.
+    pub fn is_recording(&self) -> bool {
+        self.spans.is_enabled()
+    }
+
     /// What is said about the process with everything.
     pub fn resource(&self) -> Arc<Resource> {
         self.resource.load_full()

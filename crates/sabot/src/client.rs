@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use sabot_common::clock::{Clock, SystemClock};
 use serde_json::Value;
-use ureq::http::{Method, Request, Response};
+use serde_json::value::RawValue;
+use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Body, Timeout};
 
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::output::Printer;
+use crate::rows::Row;
 
 /// Time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,6 +36,22 @@ pub(crate) enum Payload<'a> {
     Yaml(&'a str),
     /// A document.
     Json(&'a Value),
+}
+
+/// What was answered.
+struct Answered {
+    url: String,
+    status: StatusCode,
+    body: String,
+}
+
+/// How rows are asked for.
+#[derive(Debug)]
+pub(crate) enum Asked<'a> {
+    /// With these parameters.
+    Get(Query),
+    /// With this document.
+    Post(&'a Value),
 }
 
 /// A server's API.
@@ -144,6 +162,53 @@ impl<'a> Client<'a> {
         payload: Payload<'_>,
         traceparent: Option<&str>,
     ) -> Result<Value, CliError> {
+        let Answered { url, status, body } = self.exchange(method, path, query, payload, traceparent)?;
+        match serde_json::from_str::<Value>(&body) {
+            Ok(answer) if status.is_success() => Ok(answer),
+            Ok(answer) => Err(refusal(status.as_u16(), &answer).unwrap_or_else(|| not_sabot(&url, status.as_u16()))),
+            Err(_) => Err(not_sabot(&url, status.as_u16())),
+        }
+    }
+
+    /// Reads an answer with rows of users' data, and what it says besides.
+    pub(crate) fn rows(&self, path: &[&str], asked: Asked<'_>) -> Result<(Value, Vec<Row>), CliError> {
+        let (method, query, payload) = match asked {
+            Asked::Get(query) => (Method::GET, query, Payload::Empty),
+            Asked::Post(document) => (Method::POST, Query::new(), Payload::Json(document)),
+        };
+        let answered = self.exchange(&method, path, &query, payload, None)?;
+        self.read(answered, path, "an object with a list of rows", crate::rows::with_rows)
+    }
+
+    /// Reads one row of users' data.
+    pub(crate) fn row(&self, path: &[&str]) -> Result<Row, CliError> {
+        let answered = self.exchange(&Method::GET, path, &Query::new(), Payload::Empty, None)?;
+        self.read(answered, path, "a row", |body| serde_json::from_str(body).ok())
+    }
+
+    fn read<T>(
+        &self,
+        answered: Answered,
+        path: &[&str],
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, CliError> {
+        let Answered { url, status, body } = answered;
+        if status.is_success() && serde_json::from_str::<&RawValue>(&body).is_ok() {
+            return read(&body).ok_or_else(|| self.misshapen(path, expected));
+        }
+        let refused = serde_json::from_str(&body).ok().and_then(|answer| refusal(status.as_u16(), &answer));
+        Err(refused.unwrap_or_else(|| not_sabot(&url, status.as_u16())))
+    }
+
+    fn exchange(
+        &self,
+        method: &Method,
+        path: &[&str],
+        query: &Query,
+        payload: Payload<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<Answered, CliError> {
         let url = self.url(path, query);
         let started = self.clock.monotonic();
         let mut response = self.send(method, &url, payload, traceparent)?;
@@ -152,11 +217,7 @@ impl<'a> Client<'a> {
         let body = body.map_err(|error| CliError::failed(format!("{url}: the answer broke off: {error}")))?;
         let elapsed_ms = (self.clock.monotonic().saturating_sub(started)).as_millis();
         self.printer.detail(&format!("{method} {url} {} {elapsed_ms}ms", status.as_u16()));
-        match serde_json::from_str::<Value>(&body) {
-            Ok(answer) if status.is_success() => Ok(answer),
-            Ok(answer) => Err(refusal(status.as_u16(), &answer).unwrap_or_else(|| not_sabot(&url, status.as_u16()))),
-            Err(_) => Err(not_sabot(&url, status.as_u16())),
-        }
+        Ok(Answered { url, status, body })
     }
 
     fn send(

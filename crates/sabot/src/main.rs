@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod error;
 mod output;
+mod rows;
 mod up;
 
 use std::process::ExitCode;

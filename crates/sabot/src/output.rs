@@ -17,10 +17,12 @@ pub(crate) use self::format::{Cell, Show, counted, is_numeric_type};
 pub(crate) use self::metrics::metrics_table;
 use self::sink::Sink;
 pub(crate) use self::style::{Style, Tone};
-pub(crate) use self::table::{Column, Grid, column, data_table, fields, list, part, record, sections};
+pub(crate) use self::table::{Column, Grid, column, fields, list, part, sections};
+use self::table::{data_table, record};
 pub(crate) use self::waterfall::waterfall;
 use crate::cli::{Format, Global};
 use crate::error::CliError;
+use crate::rows::Row;
 
 /// Writes results and messages the way the global flags ask for.
 #[derive(Clone, Debug)]
@@ -105,11 +107,27 @@ impl Printer {
     }
 
     /// Rows of user data; that there are none is said on stderr.
-    pub(crate) fn show_rows(&self, rows: &[Value]) -> Result<(), CliError> {
+    pub(crate) fn show_rows(&self, rows: &[Row]) -> Result<(), CliError> {
         if rows.is_empty() {
             self.note("no rows");
         }
-        self.show(rows, |style| data_table(rows, &table::columns_of(rows), style))
+        self.show_rows_under(rows, &table::columns_of(rows))
+    }
+
+    /// Rows of user data under known columns: names, and whether they hold numbers.
+    pub(crate) fn show_rows_under(&self, rows: &[Row], columns: &[(String, bool)]) -> Result<(), CliError> {
+        match self.format {
+            Format::Yaml => self.document(&rows.iter().map(Row::to_value).collect::<Vec<_>>()),
+            Format::Table | Format::Json => self.show(rows, |style| data_table(rows, columns, style)),
+        }
+    }
+
+    /// One row of user data, a line per column.
+    pub(crate) fn show_row(&self, row: &Row) -> Result<(), CliError> {
+        match self.format {
+            Format::Yaml => self.document(&row.to_value()),
+            Format::Table | Format::Json => self.show(row, |style| record(row, style)),
+        }
     }
 
     fn document(&self, document: &(impl Serialize + ?Sized)) -> Result<(), CliError> {

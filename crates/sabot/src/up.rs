@@ -29,6 +29,9 @@ const API_THREADS: usize = 2;
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Before what has not come to an end and will not by itself.
+const UNFINISHED: &str = "not everything is processed:";
+
 /// What the terminal shows of a running server.
 #[derive(Debug)]
 pub(crate) struct Reporter<'a> {
@@ -125,6 +128,8 @@ async fn serve(
         (false, true) => false,
         (false, false) => watch(&server, &mut reporter, &mut signals, exit_when_idle).await,
     };
+    // A drain stops every agent.
+    let unfinished = if interrupted { Vec::new() } else { server.reading().unfinished };
     if interrupted {
         reporter.say("stopping: committing what is in flight; press Ctrl-C again to stop at once");
     }
@@ -145,10 +150,12 @@ async fn serve(
             "the drain took too long; what was not committed is done again at the next start",
         ));
     }
-    match failures.as_slice() {
-        [] => Ok(ExitCode::SUCCESS),
-        failures => Err(CliError::failed(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))),
+    let mut problems: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    if !unfinished.is_empty() {
+        problems.push(UNFINISHED.to_owned());
+        problems.extend(unfinished);
     }
+    if problems.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(CliError::failed(problems.join("\n"))) }
 }
 
 /// Starts the server, and says whether somebody asked for its end meanwhile; who asks twice does not wait for it.
@@ -222,7 +229,7 @@ async fn watch(server: &Server, reporter: &mut Reporter<'_>, signals: &mut Signa
                 }
                 if reading.idle && !told_idle {
                     told_idle = true;
-                    reporter.done(&idle_message(&reading.failures));
+                    reporter.done(&idle_message(&reading.failures, &reading.unfinished));
                 }
             }
         }
@@ -230,13 +237,21 @@ async fn watch(server: &Server, reporter: &mut Reporter<'_>, signals: &mut Signa
 }
 
 /// What is said when nothing is left to do.
-fn idle_message(failures: &[Failure]) -> String {
-    if failures.is_empty() {
+fn idle_message(failures: &[Failure], unfinished: &[String]) -> String {
+    if failures.is_empty() && unfinished.is_empty() {
         return "everything is processed and committed; press Ctrl-C to stop".to_owned();
     }
-    let told = failures.iter().map(|failure| format!("{failure} (see `{}`)", failure.look));
-    let rest = "nothing is left to do for the others; press Ctrl-C to stop".to_owned();
-    ["failed:".to_owned()].into_iter().chain(told).chain([rest]).collect::<Vec<_>>().join("\n")
+    let mut lines = Vec::new();
+    if !failures.is_empty() {
+        lines.push("failed:".to_owned());
+        lines.extend(failures.iter().map(|failure| format!("{failure} (see `{}`)", failure.look)));
+    }
+    if !unfinished.is_empty() {
+        lines.push(UNFINISHED.to_owned());
+        lines.extend_from_slice(unfinished);
+    }
+    lines.push("nothing is left to do for the others; press Ctrl-C to stop".to_owned());
+    lines.join("\n")
 }
 
 fn snapshot(reading: &Reading) -> Snapshot {

@@ -1,17 +1,20 @@
 //! Changes to a project's settings: in those of a running server, and in the file they were read from.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use yaml_edit::{Document, Mapping};
 
 use super::exporters::OtlpProtocol;
 use super::project::{Project, read};
-use super::settings::{Origin, Settings, SettingsSource};
+use super::settings::{Origin, Settings, SettingsSource, without_secrets};
 use super::{ConfigError, yaml};
 
 /// A dotted key and its new value; null takes the key out.
@@ -56,7 +59,7 @@ impl TelemetryChange {
         let protocol = self.otlp_protocol.and_then(|protocol| serde_json::to_value(protocol).ok());
         let optional = [
             ("telemetry.service_name", self.service_name.clone().map(Value::from)),
-            ("telemetry.sample_rate", self.sample_rate.map(Value::from)),
+            ("telemetry.sample_rate", self.sample_rate.map(number)),
             ("telemetry.tracing.otlp_endpoint", endpoint(&self.otlp_endpoint)),
             ("telemetry.tracing.otlp_protocol", protocol),
             ("telemetry.tracing.jaeger_endpoint", endpoint(&self.jaeger_endpoint)),
@@ -66,6 +69,11 @@ impl TelemetryChange {
         let given = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
         std::iter::once(("telemetry.enabled", Value::from(enabled))).chain(given).collect()
     }
+}
+
+/// What is not a number in JSON stays what it is, for those who check it.
+fn number(value: f64) -> Value {
+    Number::from_f64(value).map_or_else(|| value.to_string().into(), Value::Number)
 }
 
 /// Settings with some keys changed.
@@ -87,9 +95,14 @@ impl SettingsSource {
             let slot = slot.ok_or_else(|| whole(format!("there is no setting {key}")))?;
             if let Some(Origin::Environment(variable)) = self.origins.get(*key) {
                 if slot != value {
-                    overridden.push(format!("{key} stays {slot}: the environment variable {variable} says so"));
+                    let shown = without_secrets(key, slot);
+                    overridden.push(format!("{key} stays {shown}: the environment variable {variable} says so"));
                 }
                 continue;
+            }
+            if value.as_str().is_some_and(|text| text.contains("${")) {
+                let problem = "give the value itself: ${…} stands for a variable in files alone";
+                return Err(ConfigError::of_file(key, problem));
             }
             let before = std::mem::replace(slot, value.clone());
             if let Err(error) = serde_json::from_value::<Settings>(tree.clone()) {
@@ -113,6 +126,9 @@ fn whole(problem: String) -> ConfigError {
 #[derive(Clone, Debug)]
 pub struct SettingsFile {
     path: PathBuf,
+    changes: Vec<Change>,
+    /// What it was, and what it is to be.
+    before: Option<String>,
     text: String,
 }
 
@@ -120,32 +136,47 @@ impl SettingsFile {
     /// A file with some keys changed, which has to be valid as a whole. Everything else stays as it is: comments, order,
     /// spaces. One that is not there begins empty.
     pub fn edit(path: &Path, changes: &[Change]) -> Result<Self, ConfigError> {
-        let text = if path.exists() { read(path)? } else { String::new() };
-        let text = edit(path, &text, changes)?;
+        if path.is_symlink() && !path.exists() {
+            return Err(ConfigError::of_file(path, "is a link to what is not there; mend the link, or remove it"));
+        }
+        let before = if path.exists() { Some(read(path)?) } else { None };
+        let text = edit(path, before.as_deref().unwrap_or_default(), changes)?;
         Project::check_settings(path, &text)?;
-        Ok(Self { path: path.to_owned(), text })
+        Ok(Self { path: path.to_owned(), changes: changes.to_vec(), before, text })
     }
 
-    /// Writes it in the place of the one there was, whole or not at all.
+    /// Writes it in the place of the one there was, whole or not at all. What somebody else has changed in it since is kept.
     pub fn save(&self) -> Result<(), ConfigError> {
+        let now = Self::edit(&self.path, &self.changes)?;
+        if now.before == self.before { self.write() } else { now.write() }
+    }
+
+    fn write(&self) -> Result<(), ConfigError> {
         let failed = |error: std::io::Error| ConfigError::of_file(&self.path, format!("cannot be written: {error}"));
         // A link stays one.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let before = fs::metadata(&path).ok();
-        if before.is_some() && fs::read(&path).is_ok_and(|text| text == self.text.as_bytes()) {
+        if self.before.as_ref() == Some(&self.text) {
             return Ok(());
         }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
+        let before = fs::metadata(&path).ok();
+        // A name that nobody else has, in the same directory, and with no more rights than the file has.
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{:016x}", RandomState::new().hash_one(std::process::id())));
         let partial = path.with_file_name(name);
-        let written = File::create(&partial).and_then(|mut file| {
-            file.write_all(self.text.as_bytes())?;
+        let mode = before.as_ref().map_or(0o666, |before| before.mode() & 0o777);
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial).map_err(failed)?;
+        let written = (|mut file: File| {
             if let Some(before) = before {
+                if (before.uid(), before.gid()) != file.metadata().map(|own| (own.uid(), own.gid()))? {
+                    fchown(&file, Some(before.uid()), Some(before.gid()))?;
+                }
                 file.set_permissions(before.permissions())?;
             }
+            file.write_all(self.text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&partial, &path)
-        });
+        })(file);
         written.map_err(|error| {
             drop(fs::remove_file(&partial));
             failed(error)
@@ -161,7 +192,10 @@ fn edit(file: &Path, text: &str, changes: &[Change]) -> Result<String, ConfigErr
     };
     let failed = |problem: String| {
         let keys: Vec<String> = changes.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        let problem = format!("cannot be changed by a program ({problem}); set {} yourself", keys.join(", "));
+        let problem = format!(
+            "cannot be changed by a program ({problem}); set {} yourself, or keep the change in another file with --config-file",
+            keys.join(", ")
+        );
         ConfigError::of_file(file, problem)
     };
     let is_blank = yaml::is_blank(text);
@@ -186,7 +220,8 @@ fn edit(file: &Path, text: &str, changes: &[Change]) -> Result<String, ConfigErr
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         edited = format!("{text}{end}{}\n", edited.trim_end());
     }
-    if text.contains("\r\n") {
+    // A file that mixes both keeps each line as it is.
+    if text.contains("\r\n") && !text.replace("\r\n", "").contains('\n') {
         edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
     }
     // Whatever the library makes of unusual files: what is written means what it should.

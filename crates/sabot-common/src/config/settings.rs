@@ -219,7 +219,7 @@ impl SettingsSource {
 }
 
 /// An address without a password, and without a query, which may hold a key.
-fn without_credentials(address: &str) -> String {
+pub fn without_credentials(address: &str) -> String {
     let (shown, query) = address.split_once('?').map_or((address, ""), |(shown, _)| (shown, "?[redacted]"));
     let (scheme, rest) = shown.split_once("://").map_or(("", shown), |(scheme, rest)| (scheme, rest));
     let slashes = if scheme.is_empty() { "" } else { "://" };
@@ -228,7 +228,7 @@ fn without_credentials(address: &str) -> String {
 }
 
 /// A value as it may be shown: headers hold keys of vendors.
-fn without_secrets(key: &str, value: &Value) -> Value {
+pub(super) fn without_secrets(key: &str, value: &Value) -> Value {
     match value {
         Value::String(_) if key.contains("headers.") => Value::String("[redacted]".to_owned()),
         Value::String(address) if key.ends_with("endpoint") => Value::String(without_credentials(address)),

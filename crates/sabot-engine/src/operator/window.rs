@@ -167,6 +167,11 @@ impl Window {
         let rows = with_keys_sorted(keys, &rows)?;
         let context = span.trace();
         for (partition, batch) in self.split(&rows)? {
+            if let Some(ownership) = self.spec.ownership.as_ref().filter(|ownership| !ownership.owns(partition)) {
+                // Another instance writes there, and would cut these rows off.
+                let problem = format!("rows of partition {partition} came to instance {}", ownership.instance);
+                return Err(JobError::operator(spans::AGGREGATE, problem));
+            }
             let (arrived_at, trace) = self.newest.unwrap_or_default();
             let envelope = Envelope {
                 batch,

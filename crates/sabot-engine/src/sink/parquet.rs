@@ -7,14 +7,38 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use sabot_runtime::JobError;
 use sabot_store::{Disk, DiskFile, OpenMode, Store, StoreError};
 
 /// Rows read at a time.
 const BATCH_ROWS: usize = 8_192;
+
+/// Whether the format can hold such rows; which column it cannot hold otherwise. Found out by writing one.
+pub(crate) fn check_parquet(schema: &Schema) -> Result<(), String> {
+    for field in schema.fields() {
+        let nullable = Schema::new(vec![field.as_ref().clone().with_nullable(true)]);
+        let column = new_null_array(field.data_type(), 1);
+        let written =
+            RecordBatch::try_new(Arc::new(nullable), vec![column]).map_err(ParquetError::from).and_then(|row| {
+                let mut writer = ArrowWriter::try_new(Vec::new(), row.schema(), None)?;
+                writer.write(&row)?;
+                writer.close()
+            });
+        if written.is_err() {
+            let (name, kind) = (field.name(), field.data_type());
+            return Err(format!(
+                "column \"{name}\" is {kind}, which Parquet files cannot hold; CAST it, for example to text"
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Writes all committed rows of `stream` to a file of the project.
 pub(crate) fn write_parquet(
@@ -44,7 +68,7 @@ pub(crate) fn write_parquet(
 
 fn write_rows(store: &Store, stream: &str, path: &Path, file: &Arc<dyn DiskFile>) -> Result<(), JobError> {
     let refused = Arc::new(OnceLock::new());
-    let failed = |error: parquet::errors::ParquetError| match refused.get() {
+    let failed = |error: ParquetError| match refused.get() {
         // The writer wraps what the disk said; a full disk must be told apart.
         Some(kind) => JobError::from(StoreError::io(path, io::Error::from(*kind))),
         None => JobError::operator("file", format!("{}: {error}", path.display())),

@@ -71,10 +71,14 @@ impl Intake {
                 envelopes.push(origin.envelope(self.view(&batch, &self.scan.full_schema)?, Route::Main, lateness));
             }
         }
-        if let Some(late) = split.late {
-            let late = self.passing(late)?;
-            if late.num_rows() > 0 {
-                envelopes.push(origin.envelope(late, Route::Late, Lateness::OnTime));
+        if let Some(all) = split.late {
+            let late = self.passing(all.clone())?;
+            // Which of them they are is nobody's concern, only how many.
+            let left_out = all.slice(0, all.num_rows() - late.num_rows());
+            for (rows, route) in [(late, Route::Late), (left_out, Route::LeftOut)] {
+                if rows.num_rows() > 0 {
+                    envelopes.push(origin.envelope(rows, route, Lateness::OnTime));
+                }
             }
         }
         Ok(envelopes)

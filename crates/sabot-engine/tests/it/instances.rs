@@ -181,3 +181,15 @@ fn a_parquet_file_survives_a_crash_at_every_step() {
         assert_eq!(rows_in(&survivor), expected, "a crash at step {step}");
     }
 }
+
+#[test]
+fn zero_is_one_group_whatever_its_sign() {
+    // round() makes zeros of both signs.
+    let sql = "SELECT window_start, round((value % 7 - 3) / 10.0) AS r, count(*) AS n \
+               FROM TUMBLE(events, at, INTERVAL '1 hour') GROUP BY window_start, round((value % 7 - 3) / 10.0)";
+    let windows = |count| {
+        let (store, _) = run(&with_agent(&agent(count, "2h", "{ stream: out }", sql)));
+        rows(&store, "out").iter().flat_map(|partition| parsed(partition)).map(|row| number(&row, "n")).sum::<u64>()
+    };
+    assert_eq!((windows(1), windows(2), windows(4)), (EVENTS, EVENTS, EVENTS));
+}

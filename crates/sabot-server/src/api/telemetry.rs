@@ -147,7 +147,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let exporters = queues.iter().flat_map(|queue| queue.exporters.iter().map(|exporter| told(queue, exporter)));
     let (batches, left_out) = queue.routine();
     Json(json!({
-        "enabled": telemetry.enabled,
+        "enabled": providers.is_recording(),
         "service_name": telemetry.service_name,
         "service_version": env!("CARGO_PKG_VERSION"),
         "sample_rate": telemetry.sample_rate,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sabot_common::config::{LateTo, Output};
+use sabot_common::units::format_count;
 use sabot_runtime::JobState;
 
 use super::{AgentEntry, Platform, State};
@@ -24,6 +25,32 @@ impl Platform {
                 return busy.is_empty();
             }
         }
+    }
+
+    /// Agents that have not come to the end of their input and have not failed, for when nothing is left to do: what keeps
+    /// each from it, and what to do.
+    pub(crate) fn unfinished(&self) -> Vec<String> {
+        let state = self.state();
+        let told = state.agents.iter().filter_map(|(name, agent)| {
+            let input = agent.plan.as_ref().map_or("its input", |plan| &plan.plan.scan.relation);
+            match agent.status().0 {
+                JobState::Finished | JobState::Failed => None,
+                JobState::Stopped | JobState::Draining => {
+                    let unread = format_count(self.unread(name, input));
+                    Some(format!(
+                        "agent {name} is stopped and has {unread} events of {input} to read; `sabot agents start {name}`"
+                    ))
+                }
+                JobState::Waiting => {
+                    let what = agent.waits_for().unwrap_or("what it joins");
+                    Some(format!("agent {name} waits for {what}, which nobody completes"))
+                }
+                JobState::Running | JobState::DiskFull => {
+                    Some(format!("agent {name} has read all there is of {input}, which nobody finishes"))
+                }
+            }
+        });
+        told.collect()
     }
 
     fn has_work(&self, state: &State, agent: &AgentEntry, written: &BTreeSet<String>) -> bool {

@@ -152,7 +152,7 @@ fn redaction(written: &config::Redaction) -> Redaction {
     Redaction { off, capture_message_content, keys, allow, values: values.into_iter().map(rule).collect() }
 }
 
-const fn protocol(written: config::OtlpProtocol) -> OtlpProtocol {
+pub(super) const fn protocol(written: config::OtlpProtocol) -> OtlpProtocol {
     match written {
         config::OtlpProtocol::Grpc => OtlpProtocol::Grpc,
         config::OtlpProtocol::HttpProtobuf => OtlpProtocol::HttpProtobuf,

@@ -87,6 +87,23 @@ fn no_arithmetic(message: &str) -> Option<String> {
 
 /// DataFusion names an expression after its text without casts, and `max(CAST(a AS DOUBLE))` is `max(a)` then.
 fn same_name(message: &str) -> Option<String> {
+    if let Some((_, rest)) = message.split_once(" require unique expression names but the expression ") {
+        let mut positions = rest.split(" at position ").skip(1).filter_map(|rest| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+            Some(digits.parse::<usize>().ok()? + 1)
+        });
+        let (first, second) = (positions.next()?, positions.next()?);
+        return Some(format!("columns {first} and {second} have the same name; give one of them another with AS"));
+    }
+    let ambiguous = message
+        .strip_prefix("Schema contains qualified field name ")
+        .and_then(|rest| rest.split_once(" and unqualified field name ")?.1.strip_suffix(" which would be ambiguous"));
+    if let Some(name) = ambiguous {
+        return Some(format!(
+            "two columns are called {}; give one of them another name with AS",
+            name.trim_matches('"')
+        ));
+    }
     let name = message.strip_prefix("Schema contains duplicate unqualified field name ")?;
     let name = name.trim_matches('"');
     Some(format!(

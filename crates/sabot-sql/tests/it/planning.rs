@@ -150,6 +150,35 @@ fn refusals_say_what_to_write() {
         ],
     );
     check(
+        "SELECT origin FROM flights WHERE carrier IS NOT DISTINCT FROM 'UA' AND minute > 3 OR minute = 1",
+        expect![
+            "error: IS NOT DISTINCT FROM takes all that follows for its right side: put it in parentheses, as in (carrier IS NOT DISTINCT FROM 'UA') AND …"
+        ],
+    );
+    check(
+        "SELECT origin FROM flights WHERE (carrier IS DISTINCT FROM 'UA') AND minute > 3",
+        expect![[r"
+            scan flights
+            filter carrier@1 IS DISTINCT FROM UA
+            filter minute@2 > 3
+            project origin@0 AS origin
+            => origin Utf8"]],
+    );
+    check(
+        "SELECT f.origin FROM flights f JOIN planes p ON f.minute = p.tailnum",
+        expect![
+            "error: agents do not run a join that compares key column tailnum, which is Utf8, with f.minute, which is Int64: give it the key's type with CAST(f.minute AS …), or arrow_cast(f.minute, 'Utf8')"
+        ],
+    );
+    check(
+        "SELECT origin, carrier AS origin FROM flights",
+        expect!["error: two columns are called origin; give one of them another name with AS"],
+    );
+    check(
+        "SELECT 1 AS a, 2 AS a FROM flights",
+        expect!["error: columns 1 and 2 have the same name; give one of them another with AS"],
+    );
+    check(
         "SELECT origin FROM flights LIMIT 3",
         expect!["error: agents do not run LIMIT: a stream has no end; limit the result when you query it"],
     );
@@ -195,9 +224,7 @@ fn mistakes_say_where_they_are() {
     );
     check(
         "SELECT origin, origin FROM flights",
-        expect![[
-            r#"error: projections require unique expression names but the expression "flights.origin" at position 0 and "flights.origin" at position 1 have the same name. Consider aliasing ("AS") one of them"#
-        ]],
+        expect!["error: columns 1 and 2 have the same name; give one of them another with AS"],
     );
     check(
         "SELECT window_start, count(*) FROM TUMBLE(flights, origin, INTERVAL '1 hour') GROUP BY window_start",

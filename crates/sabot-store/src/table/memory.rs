@@ -15,6 +15,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::index::invalid;
 use crate::StoreError;
+use crate::key::canonical_key;
 
 mod chunk;
 
@@ -195,7 +196,7 @@ impl MemoryRows {
 
 /// The key columns of rows.
 pub(super) fn keys_of(rows: &RecordBatch, key: &[usize]) -> Vec<ArrayRef> {
-    key.iter().map(|column| Arc::clone(rows.column(*column))).collect()
+    key.iter().map(|column| canonical_key(rows.column(*column))).collect()
 }
 
 /// Only the rows that are found.

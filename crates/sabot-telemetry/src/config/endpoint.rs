@@ -75,6 +75,16 @@ fn http_uri(kind: &'static str, endpoint: &str, port: u16) -> Result<Uri, Config
     if uri.host().is_none_or(str::is_empty) {
         return Err(wrong(format!("it names no host: write {scheme}://localhost:{port}")));
     }
+    let host_end = uri.host().map_or(0, str::len);
+    let has_port = uri
+        .authority()
+        .is_some_and(|authority| authority.as_str().get(host_end..).is_some_and(|rest| rest.contains(':')));
+    if has_port
+        && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
+        && uri.port_u16().is_none()
+    {
+        return Err(wrong("its port is none: write a number from 1 to 65535".to_owned()));
+    }
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(wrong("it holds a password: give it as a header".to_owned()));
     }

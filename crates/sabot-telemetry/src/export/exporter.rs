@@ -1,5 +1,7 @@
 //! The exporter: a handle for those who have telemetry, and the thread behind it.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -74,7 +77,7 @@ impl Drop for Last {
 
 #[derive(Debug)]
 struct Shared {
-    resource: Arc<Resource>,
+    resource: ArcSwap<Resource>,
     registry: Registry,
     routes: Vec<Arc<Route>>,
     meters: Arc<Meters>,
@@ -163,6 +166,15 @@ impl Exporter {
         }
     }
 
+    /// Says something else about the process from now on, with metrics and log records; spans say it themselves.
+    pub(crate) fn set_resource(&self, resource: Arc<Resource>) {
+        self.shared.resource.store(resource);
+    }
+
+    pub(crate) fn resource(&self) -> Arc<Resource> {
+        self.shared.resource.load_full()
+    }
+
     /// How all queues and targets are doing.
     pub fn status(&self) -> Vec<RouteStatus> {
         let now = self.shared.now();
@@ -239,6 +251,9 @@ fn exporter_status(member: &Member, now: Duration) -> ExporterStatus {
     }
 }
 
+/// The name of the queue for all targets together.
+const FAILOVER: &str = "failover";
+
 /// For each kind of telemetry one route for all targets that take it, or one for each of them.
 fn routes(settings: &ExportSettings, epoch: Instant) -> Result<Vec<Arc<Route>>, ExporterError> {
     let exporters = &settings.exporters;
@@ -246,7 +261,7 @@ fn routes(settings: &ExportSettings, epoch: Instant) -> Result<Vec<Arc<Route>>, 
     for signal in Signal::ALL {
         let takers: Vec<&Target> = exporters.targets.iter().filter(|target| target.takes(signal)).collect();
         let groups: Vec<(&str, &[&Target])> = match exporters.policy {
-            ExportPolicy::Failover => vec![("failover", &takers[..])],
+            ExportPolicy::Failover => vec![(FAILOVER, &takers[..])],
             ExportPolicy::Fanout => {
                 takers.chunks(1).filter_map(|one| Some((one.first()?.name.as_str(), one))).collect()
             }
@@ -255,8 +270,8 @@ fn routes(settings: &ExportSettings, epoch: Instant) -> Result<Vec<Arc<Route>>, 
             routes.push(Arc::new(route(exporters, name, signal, targets, epoch)?));
         }
     }
-    if let Some(dir) = &exporters.queue.dir {
-        warn_of_orphans(dir, &routes);
+    for orphan in orphaned_queues(exporters) {
+        tracing::warn!("{orphan}");
     }
     Ok(routes)
 }
@@ -280,22 +295,45 @@ fn route(
     Ok(Route { name, signal, queue, members, epoch, switch_after })
 }
 
-/// What waits for targets that are not there any more is neither sent nor removed, and somebody should know.
-fn warn_of_orphans(dir: &Path, routes: &[Arc<Route>]) {
+/// Batches on disk for a target that is not configured: they are neither sent nor removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrphanedQueue {
+    /// Where they are.
+    pub dir: PathBuf,
+    /// How many.
+    pub batches: usize,
+}
+
+impl fmt::Display for OrphanedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dir, batches) = (self.dir.display(), self.batches);
+        write!(
+            f,
+            "{dir}: {batches} batches wait for an exporter that is not configured any more; configure it, or remove them"
+        )
+    }
+}
+
+/// What waits for targets that are not there any more.
+pub fn orphaned_queues(exporters: &ExportersConfig) -> Vec<OrphanedQueue> {
+    let Some(dir) = &exporters.queue.dir else { return Vec::new() };
     let below = |dir: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
         entries.map(|entry| entry.path()).collect()
     };
-    for queue in below(dir).iter().flat_map(|of_name| below(of_name)) {
-        let is_served = routes.iter().any(|route| queue == dir.join(&route.name).join(route.signal.as_str()));
-        let waiting = below(&queue).iter().filter(|path| path.extension().is_some_and(|kind| kind == "otlp")).count();
-        if !is_served && waiting > 0 {
-            tracing::warn!(
-                "{}: {waiting} batches wait for an exporter that is not configured any more; configure it, or remove them",
-                queue.display()
-            );
-        }
+    let mut served = BTreeSet::new();
+    for target in &exporters.targets {
+        let name = if exporters.policy == ExportPolicy::Failover { FAILOVER } else { &target.name };
+        let signals = Signal::ALL.into_iter().filter(|signal| target.takes(*signal));
+        served.extend(signals.map(|signal| dir.join(name).join(signal.as_str())));
     }
+    let queues = below(dir).into_iter().flat_map(|of_name| below(&of_name)).filter(|queue| !served.contains(queue));
+    let waiting = |dir: PathBuf| {
+        let batches = below(&dir).iter().filter(|path| path.extension().is_some_and(|kind| kind == "otlp")).count();
+        OrphanedQueue { dir, batches }
+    };
+    queues.map(waiting).filter(|queue| queue.batches > 0).collect()
 }
 
 fn gathering<T>(batch: &BatchConfiguration) -> Gathering<T> {
@@ -315,7 +353,7 @@ impl Shared {
         let routes = routes(settings, epoch)?;
         let meters = Meters::register(&routes, epoch, &registry);
         Ok(Self {
-            resource,
+            resource: ArcSwap::new(resource),
             registry,
             routes,
             meters,
@@ -375,7 +413,7 @@ impl Shared {
     fn push_metrics(&self) {
         if self.routes.iter().any(|route| route.takes(Signal::Metrics)) {
             let samples = self.registry.snapshot();
-            let batch = otlp::metrics(&self.resource, &samples, &mut lock(&self.metrics), unix_nanos_now());
+            let batch = otlp::metrics(&self.resource.load(), &samples, &mut lock(&self.metrics), unix_nanos_now());
             if let Some(batch) = batch {
                 self.push(&batch);
             }
@@ -383,7 +421,7 @@ impl Shared {
     }
 
     fn push_logs(&self, records: &[LogRecord]) {
-        self.push_split(records, &|records: &[LogRecord]| otlp::logs(&self.resource, records));
+        self.push_split(records, &|records: &[LogRecord]| otlp::logs(&self.resource.load(), records));
     }
 
     /// Queues records, in several batches when they are large.

@@ -82,6 +82,11 @@ fn counter(registry: &Registry, name: &'static str, help: &'static str, labels: 
     registry.counter(&desc, &labels.iter().map(|(_, value)| *value).collect::<Vec<_>>())
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, kept in a gauge")]
+fn rounded(count: f64) -> u64 {
+    count.round() as u64
+}
+
 /// A counter that goes on from where another exporter left it.
 #[derive(Debug)]
 struct Total {
@@ -107,6 +112,8 @@ fn gauge(registry: &Registry, name: &'static str, help: &'static str, exporter: 
 
 #[derive(Debug)]
 struct RouteMeters {
+    /// What another exporter left waiting and has counted: it is found again.
+    left: u64,
     queued: Gauge,
     accepted: Total,
     dropped: Vec<(DropReason, Total)>,
@@ -120,13 +127,11 @@ impl RouteMeters {
             (reason, Total::new(counter(registry, "sabot_export_dropped_total", help, &labels)))
         };
         let accepted = "Spans, metric points and log records to be sent, those found on disk at the start included.";
+        let waits = "Spans, metric points and log records that wait.";
+        let queued = gauge(registry, "sabot_export_queue_spans", waits, name);
         Self {
-            queued: gauge(
-                registry,
-                "sabot_export_queue_spans",
-                "Spans, metric points and log records that wait.",
-                name,
-            ),
+            left: rounded(queued.value()),
+            queued,
             accepted: Total::new(counter(registry, "sabot_export_accepted_total", accepted, &[("exporter", name)])),
             dropped: DropReason::ALL.into_iter().map(dropped).collect(),
         }
@@ -137,7 +142,8 @@ impl RouteMeters {
         let counts: Vec<LedgerCounts> = routes.iter().map(|route| route.queue.counts()).collect();
         let sum = |of: &dyn Fn(&LedgerCounts) -> u64| counts.iter().map(of).sum::<u64>();
         self.queued.set(sum(&|counts| counts.queued) as f64);
-        self.accepted.set(sum(&|counts| counts.accepted + counts.recovered));
+        let recovered = sum(&|counts| counts.recovered);
+        self.accepted.set(sum(&|counts| counts.accepted) + recovered.saturating_sub(self.left));
         for (reason, counter) in &self.dropped {
             counter.set(sum(&|counts| counts.dropped_for(*reason)));
         }

@@ -34,7 +34,6 @@ struct Shared {
 struct Current {
     exporter: Exporter,
     settings: ExportSettings,
-    resource: Arc<Resource>,
 }
 
 impl Outlet {
@@ -73,7 +72,7 @@ impl Outlet {
     }
 
     /// Sends by other settings from now on; without a target nothing is sent. The exporter there was ends before, `within`
-    /// a time: what it has not sent by then waits on disk for the next, or is dropped and counted. True if nothing was.
+    /// a time: what it has not sent by then waits on disk for the next with a target of that name, or is dropped and counted. True if nothing was.
     /// Blocks until it is done. On an error everything is as before.
     pub fn change(
         &self,
@@ -84,7 +83,8 @@ impl Outlet {
         settings.exporters.check()?;
         let _turn = lock(&self.shared.turn);
         let before = self.shared.current.load_full();
-        if before.as_ref().is_some_and(|before| before.settings == *settings && before.resource == resource) {
+        if let Some(before) = before.as_ref().filter(|before| before.settings == *settings) {
+            before.exporter.set_resource(resource);
             return Ok(true);
         }
         let lost_nothing = before.as_ref().is_none_or(|before| before.exporter.shutdown_blocking(within));
@@ -93,7 +93,7 @@ impl Outlet {
             && let Some(before) = &before
         {
             // It has worked before: only its thread is new.
-            drop(self.start(before.settings.clone(), Arc::clone(&before.resource)));
+            drop(self.start(before.settings.clone(), before.exporter.resource()));
         }
         started.map(|()| lost_nothing)
     }
@@ -103,9 +103,9 @@ impl Outlet {
             self.shared.logs.want(false);
         }
         if !settings.exporters.targets.is_empty() {
-            let exporter = Exporter::start(&settings, Arc::clone(&resource), self.shared.registry.clone())?;
+            let exporter = Exporter::start(&settings, resource, self.shared.registry.clone())?;
             self.shared.logs.want(exporter.takes(Signal::Logs));
-            self.shared.current.store(Some(Arc::new(Current { exporter, settings, resource })));
+            self.shared.current.store(Some(Arc::new(Current { exporter, settings })));
         }
         Ok(())
     }

@@ -132,6 +132,8 @@ fn what_waits_on_disk_goes_to_the_next_target_and_totals_go_on() {
     assert!((total(&telemetry, "sabot_export_sent_total") - 3.0).abs() < f64::EPSILON);
     let ledger = telemetry.exporter().expect("an exporter").status().remove(0).ledger;
     assert!(ledger.balances() && ledger.queued == 0, "{ledger:?}");
+    let accepted = total(&telemetry, "sabot_export_accepted_total");
+    assert!((accepted - 3.0).abs() < f64::EPSILON, "what is found again is not accepted again: {accepted}");
 }
 
 #[test]

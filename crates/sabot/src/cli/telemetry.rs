@@ -66,7 +66,7 @@ pub(crate) struct EnableArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) service_name: Option<String>,
     /// Share of new traces to record, from 0 to 1
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = parse_share)]
     pub(crate) sample_rate: Option<f64>,
     /// Also write spans to the server's standard error; --console=false to stop that
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -214,6 +214,10 @@ impl Component {
 /// Checks a duration and keeps it as written, which is how the API wants it.
 fn checked_duration(text: &str) -> Result<String, InvalidQuantity> {
     parse_duration(text).map(|_| text.to_owned())
+}
+
+fn parse_share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("write a number from 0 to 1, like 0.1")
 }
 
 fn parse_tag(text: &str) -> Result<String, &'static str> {

@@ -29,7 +29,7 @@ pub(crate) struct UpArgs {
     /// Serve the API without the UI
     #[arg(long)]
     pub(crate) no_ui: bool,
-    /// Exit when every source is read to its end and every agent has committed
+    /// Exit when every source is read to its end and every agent has committed; with 1 if one is stopped or waits
     #[arg(long)]
     pub(crate) exit_when_idle: bool,
     /// Delete what earlier runs left in the data directory first

@@ -27,11 +27,11 @@ pub(super) fn run(client: &Client<'_>, printer: &Printer) -> Result<(), CliError
     let path = ["doctor"];
     let answer = client.get(&path, &Query::new())?;
     let now = SystemClock::new().now().unix_nanos();
-    let examined = answer.get("checks").and_then(Value::as_array);
+    let examined = answer.get("checks").and_then(Value::as_array).filter(|checks| checks.iter().all(Value::is_object));
     let examined = examined.ok_or_else(|| client.misshapen(&path, "an object with a list of checks"))?;
     let version = answer.get("version").and_then(Value::as_str).unwrap_or_default();
     let at = answer.get("at_unix_nano").and_then(Value::as_i64).unwrap_or(now);
-    let mut checks = vec![server(client.server(), version), clocks(now - at)];
+    let mut checks = vec![server(client.server(), version), clocks(now.saturating_sub(at))];
     let is_recording = is(examined, "recording", "ok");
     checks.extend(examined.iter().cloned());
     if is_recording {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::SqlArgs;
-use crate::client::{Client, Payload};
+use crate::client::{Asked, Client};
 use crate::error::CliError;
-use crate::output::{Printer, counted, data_table, is_numeric_type};
+use crate::output::{Printer, counted, is_numeric_type};
 
 /// The longest query read from stdin.
 const MAX_QUERY_BYTES: u64 = 1 << 20;
@@ -26,10 +26,9 @@ pub(super) fn run(args: &SqlArgs, client: Client<'_>, printer: &Printer) -> Resu
         fields.insert("max_rows".to_owned(), max_rows.into());
     }
     let client = client.with_timeout(args.timeout.saturating_add(GRACE));
-    let answer = client.post(&["sql"], Payload::Json(&request))?;
-    let rows = answer.get("rows").and_then(Value::as_array).ok_or_else(|| client.misshapen(&["sql"], "rows"))?;
-    printer.show(rows.as_slice(), |style| data_table(rows, &columns(&answer), style))?;
-    report(&answer, rows.len(), printer);
+    let (answer, rows) = client.rows(&["sql"], Asked::Post(&request))?;
+    printer.show_rows_under(&rows, &columns(&answer))?;
+    report(&answer, rows.len(), args.max_rows, printer);
     Ok(())
 }
 
@@ -50,10 +49,19 @@ fn columns(answer: &Value) -> Vec<(String, bool)> {
     columns.map(|column| (text(column, "name"), is_numeric_type(&text(column, "type")))).collect()
 }
 
-fn report(answer: &Value, rows: usize, printer: &Printer) {
+/// Rows the server gives when nothing is said.
+const DEFAULT_MAX_ROWS: u64 = 10_000;
+
+fn report(answer: &Value, rows: usize, max_rows: Option<u64>, printer: &Printer) {
     let elapsed_ms = answer.get("elapsed_ms").and_then(Value::as_f64).unwrap_or_default();
     printer.note(&format!("({}, {elapsed_ms:.0} ms)", counted(rows, "row")));
     if answer.get("truncated").and_then(Value::as_bool).unwrap_or_default() {
-        printer.warn(&format!("there are more than {rows} rows; raise --max-rows to see them"));
+        let most = max_rows.unwrap_or(DEFAULT_MAX_ROWS);
+        let shown = counted(rows, "row");
+        printer.warn(&if rows as u64 >= most {
+            format!("there are more than {rows} rows; raise --max-rows to see them")
+        } else {
+            format!("there are more than the {shown} that fit into one answer; ask for fewer columns, or for a part at a time")
+        });
     }
 }

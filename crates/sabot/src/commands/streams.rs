@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::watch;
 use crate::cli::{MonitorArgs, StreamsCommand, TailArgs};
-use crate::client::{Client, Query};
+use crate::client::{Asked, Client, Query};
 use crate::error::CliError;
 use crate::output::{Column, Printer, Show, Style, column, fields, list, metrics_table, part, sections};
 
@@ -72,7 +72,7 @@ fn describe(stream: &Value, style: Style) -> String {
 
 fn tail(args: &TailArgs, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
     let query = vec![("limit", args.limit.to_string()), ("from", args.from.to_string())];
-    let rows = client.get_list_in("rows", &["streams", &args.name, "rows"], &query)?;
+    let (_, rows) = client.rows(&["streams", &args.name, "rows"], Asked::Get(query))?;
     printer.show_rows(&rows)
 }
 

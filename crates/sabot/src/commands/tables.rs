@@ -1,9 +1,9 @@
 //! `tables`: list, get and scan.
 
 use crate::cli::{ScanArgs, TablesCommand};
-use crate::client::{Client, Query};
+use crate::client::{Asked, Client, Query};
 use crate::error::CliError;
-use crate::output::{Column, Printer, Show, column, record};
+use crate::output::{Column, Printer, Show, column};
 
 const LIST: [Column; 6] = [
     column("name", "name", Show::Text),
@@ -17,16 +17,13 @@ const LIST: [Column; 6] = [
 pub(super) fn run(command: TablesCommand, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
     match command {
         TablesCommand::List => printer.show_list("tables", &client.get_list(&["tables"], &Query::new())?, &LIST),
-        TablesCommand::Get { name, key } => {
-            let row = client.get(&["tables", &name, "rows", &key], &Query::new())?;
-            printer.show(&row, |style| record(&row, style))
-        }
+        TablesCommand::Get { name, key } => printer.show_row(&client.row(&["tables", &name, "rows", &key])?),
         TablesCommand::Scan(args) => scan(&args, client, printer),
     }
 }
 
 fn scan(args: &ScanArgs, client: &Client<'_>, printer: &Printer) -> Result<(), CliError> {
     let query = vec![("limit", args.limit.to_string())];
-    let rows = client.get_list_in("rows", &["tables", &args.name, "rows"], &query)?;
+    let (_, rows) = client.rows(&["tables", &args.name, "rows"], Asked::Get(query))?;
     printer.show_rows(&rows)
 }

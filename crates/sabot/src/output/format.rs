@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use sabot_common::units::{format_count, format_duration, format_size};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Tone;
+use crate::rows::is_number;
 
 /// What is shown where the API says nothing.
 const ABSENT: &str = "-";
@@ -74,10 +76,17 @@ impl Cell {
     }
 
     /// A value of a user's row: `NULL` is told apart from the empty text.
-    pub(crate) fn of_data(value: Option<&Value>) -> Self {
-        match value {
-            None | Some(Value::Null) => Self::toned(Tone::Dim, "NULL"),
-            Some(value) => Self::plain(text(value)),
+    pub(crate) fn of_data(value: Option<&RawValue>) -> Self {
+        let Some(value) = value.filter(|value| value.get() != "null") else { return Self::toned(Tone::Dim, "NULL") };
+        if is_number(value) {
+            return Self::plain(value.get());
+        }
+        match serde_json::from_str::<Value>(value.get()) {
+            // As it came: numbers in it keep their digits.
+            Ok(Value::Object(_)) => Self::plain(value.get()),
+            Ok(Value::Array(items)) if !items.iter().all(Value::is_string) => Self::plain(value.get()),
+            Ok(other) => Self::plain(text(&other)),
+            Err(_) => Self::plain(value.get()),
         }
     }
 }
@@ -168,6 +177,7 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
     use serde_json::{Value, json};
 
     use super::{Cell, Show, is_numeric_type};
@@ -201,9 +211,14 @@ mod tests {
 
     #[test]
     fn a_value_cannot_break_a_table_or_steer_the_terminal() {
-        assert_eq!(Cell::of_data(Some(&json!("a\nb\u{1b}[31m"))).text, "a\\nb\\u{1b}[31m");
+        let data = |json: &str| {
+            let value: Box<RawValue> = serde_json::from_str(json).expect(json);
+            Cell::of_data(Some(&value)).text
+        };
+        assert_eq!(data("\"a\\nb\\u001b[31m\""), "a\\nb\\u{1b}[31m");
         assert_eq!(Cell::of_data(None).text, "NULL");
-        assert_eq!(Cell::of_data(Some(&json!(""))).text, "");
+        assert_eq!((data("\"\"").as_str(), data("null").as_str(), data("1.00").as_str()), ("", "NULL", "1.00"));
+        assert_eq!(data("[1.00]"), "[1.00]");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 
 use super::{Cell, Show, Style};
+use crate::rows::{Row, is_number};
 
 /// Most columns shown of rows whose columns are only known from the rows.
 const MAX_DATA_COLUMNS: usize = 256;
@@ -106,16 +107,16 @@ pub(crate) fn part(object: &Value, key: &str, columns: &[Column], style: Style) 
 }
 
 /// One row of user data, a line per column.
-pub(crate) fn record(row: &Value, style: Style) -> String {
+pub(crate) fn record(row: &Row, style: Style) -> String {
     let mut grid = Grid::headless(style);
-    for (name, value) in row.as_object().into_iter().flatten() {
+    for (name, value) in row.columns() {
         grid.row([Cell::plain(name), Cell::of_data(Some(value))]);
     }
     grid.render()
 }
 
 /// Rows of user data under `columns`: names, and whether they hold numbers. Nothing at all without rows.
-pub(crate) fn data_table(rows: &[Value], columns: &[(String, bool)], style: Style) -> String {
+pub(crate) fn data_table(rows: &[Row], columns: &[(String, bool)], style: Style) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -127,14 +128,14 @@ pub(crate) fn data_table(rows: &[Value], columns: &[(String, bool)], style: Styl
 }
 
 /// The columns of rows in order of first sight; one holds numbers when every value in it is a number or missing.
-pub(super) fn columns_of(rows: &[Value]) -> Vec<(String, bool)> {
+pub(super) fn columns_of(rows: &[Row]) -> Vec<(String, bool)> {
     let mut columns: Vec<(String, bool)> = Vec::new();
-    for (name, value) in rows.iter().filter_map(Value::as_object).flatten() {
-        let fits = value.is_number() || value.is_null();
+    for (name, value) in rows.iter().flat_map(Row::columns) {
+        let fits = is_number(value) || value.get() == "null";
         if let Some((_, numeric)) = columns.iter_mut().find(|(known, _)| known == name) {
             *numeric &= fits;
         } else if columns.len() < MAX_DATA_COLUMNS {
-            columns.push((name.clone(), fits));
+            columns.push((name.to_owned(), fits));
         }
     }
     columns
@@ -151,6 +152,7 @@ mod tests {
 
     use super::{Show, column, columns_of, data_table, fields, list, sections};
     use crate::output::Style;
+    use crate::rows::Row;
 
     #[test]
     fn lists_align_words_left_and_numbers_right() {
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn data_columns_come_from_all_rows() {
-        let rows = [json!({"a": 1, "b": "x"}), json!({"a": null, "c": 2.5})];
+        let rows: Vec<Row> = serde_json::from_str(r#"[{"a":1,"b":"x"},{"a":null,"c":2.5}]"#).expect("rows");
         let columns = columns_of(&rows);
         assert_eq!(columns, [("a".to_owned(), true), ("b".to_owned(), false), ("c".to_owned(), true)]);
         assert_eq!(data_table(&rows, &columns, Style::PLAIN), "   a  b        c\n   1  x     NULL\nNULL  NULL   2.5");

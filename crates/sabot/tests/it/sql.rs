@@ -46,15 +46,29 @@ fn a_dash_reads_the_query_from_stdin() {
 fn empty_and_truncated_results_say_so() {
     let mut answer = canned::sql();
     answer["truncated"] = json!(true);
-    server_says(answer, "(2 rows, 12 ms)\nwarning: there are more than 2 rows; raise --max-rows to see them\n");
+    let more = "(2 rows, 12 ms)\nwarning: there are more than 2 rows; raise --max-rows to see them\n";
+    server_says(answer.clone(), &["--max-rows", "2"], more);
+    let larger = "(2 rows, 12 ms)\nwarning: there are more than the 2 rows that fit into one answer; ask for fewer columns, or for a part at a time\n";
+    server_says(answer, &[], larger);
     server_says(
         json!({"columns": [{"name": "a", "type": "Int64"}], "rows": [], "truncated": false, "elapsed_ms": 1}),
+        &[],
         "(0 rows, 1 ms)\n",
     );
 }
 
-fn server_says(answer: Value, expected: &str) {
+#[test]
+fn numbers_keep_their_digits_in_every_format() {
+    let rows = r#"{"columns":[{"name":"x","type":"Float64"},{"name":"d","type":"Decimal128(38, 9)"}],"rows":[{"x":11.384615384615385,"d":1234567890.123456789}],"truncated":false,"elapsed_ms":1}"#;
+    let server = Server::with("POST /sql", rows);
+    for format in ["table", "json", "yaml"] {
+        let shown = server.run(&["sql", "SELECT 1", "--format", format]).stdout;
+        assert!(shown.contains("11.384615384615385") && shown.contains("1234567890.123456789"), "{format}: {shown}");
+    }
+}
+
+fn server_says(answer: Value, flags: &[&str], expected: &str) {
     let server = Server::with("POST /sql", answer);
-    let run = server.run(&["sql", "SELECT 1"]);
+    let run = server.run(&[&["sql", "SELECT 1"], flags].concat());
     assert_eq!((run.code, run.stderr.as_str()), (0, expected));
 }

@@ -129,3 +129,40 @@ fn a_file_is_written_whole_and_keeps_its_permissions() {
     let error = SettingsFile::edit(&path, &off).expect_err("an unknown key").to_string();
     assert!(error.contains("sabot.yaml:2:3") && error.contains("colour"), "{error}");
 }
+
+#[test]
+fn what_somebody_else_changes_meanwhile_is_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, theirs) = (dir.path().join("sabot.yaml"), dir.path().join("sabot.yaml.partial"));
+    std::fs::write(&path, "telemetry:\n  enabled: true\n").expect("written");
+    std::fs::write(&theirs, "mine").expect("written");
+    let edited = SettingsFile::edit(&path, &TelemetryChange::default().changes(false)).expect("edited");
+    std::fs::write(&path, "# new\ntelemetry:\n  enabled: true\n").expect("written");
+    edited.save().expect("written");
+    assert_eq!(std::fs::read_to_string(&path).expect("text"), "# new\ntelemetry:\n  enabled: false\n");
+    assert_eq!(std::fs::read_to_string(&theirs).expect("text"), "mine");
+    let gone = dir.path().join("gone.yaml");
+    std::os::unix::fs::symlink(dir.path().join("nothing"), &gone).expect("a link");
+    let error = SettingsFile::edit(&gone, &on()).expect_err("a link to nothing").to_string();
+    assert!(error.contains("mend the link"), "{error}");
+}
+
+#[test]
+fn line_ends_of_a_mixed_file_stay_as_they_are() {
+    let text = "server:\r\n  port: 8000\ntelemetry:\n  enabled: true\n";
+    let after = edited(text, &TelemetryChange::default().changes(false)).expect("edited");
+    assert_eq!(after, "server:\r\n  port: 8000\ntelemetry:\n  enabled: false\n");
+}
+
+#[test]
+fn values_that_would_become_others_are_refused() {
+    let settings = Project::load_from(None, None, []).expect("a project").settings;
+    let rate = |rate| TelemetryChange { sample_rate: Some(rate), ..TelemetryChange::default() };
+    for change in [rate(f64::NAN), rate(f64::INFINITY), rate(-0.1)] {
+        let error = settings.changed(&change.changes(true)).expect_err("no share").to_string();
+        assert!(error.starts_with("telemetry.sample_rate: "), "{error}");
+    }
+    let named = TelemetryChange { service_name: Some("${HOME}".to_owned()), ..TelemetryChange::default() };
+    let error = settings.changed(&named.changes(true)).expect_err("a variable").to_string();
+    assert!(error.contains("give the value itself"), "{error}");
+}

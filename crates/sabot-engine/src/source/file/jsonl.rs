@@ -69,7 +69,10 @@ pub(super) fn infer(path: &Path) -> Result<SchemaRef, String> {
         }
     }
     if order.is_empty() {
-        return Err(format!("{} has no JSON object in its first {INFER_ROWS} lines", path.display()));
+        return Err(format!(
+            "{} has no JSON object in its first {INFER_ROWS} lines, from which columns are told; write one row into it first",
+            path.display()
+        ));
     }
     let field = |name: &String| Field::new(name, types.get(name).cloned().flatten().unwrap_or(DataType::Utf8), true);
     Ok(Arc::new(Schema::new(order.iter().map(field).collect::<Vec<_>>())))
