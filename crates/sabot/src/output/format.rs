@@ -81,13 +81,15 @@ impl Cell {
         if is_number(value) {
             return Self::plain(value.get());
         }
-        match serde_json::from_str::<Value>(value.get()) {
-            // As it came: numbers in it keep their digits.
-            Ok(Value::Object(_)) => Self::plain(value.get()),
-            Ok(Value::Array(items)) if !items.iter().all(Value::is_string) => Self::plain(value.get()),
-            Ok(other) => Self::plain(text(&other)),
-            Err(_) => Self::plain(value.get()),
-        }
+        let parsed = serde_json::from_str::<Value>(value.get()).ok();
+        let is_words = |value: &Value| match value {
+            Value::String(_) => true,
+            Value::Array(items) => items.iter().all(Value::is_string),
+            _ => false,
+        };
+        // Everything else as it came: numbers in it keep their digits.
+        let words = parsed.filter(is_words).map(|value| text(&value));
+        Self::plain(words.unwrap_or_else(|| value.get().to_owned()))
     }
 }
 
