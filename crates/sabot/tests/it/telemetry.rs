@@ -1,5 +1,6 @@
 //! `sabot telemetry`.
 
+use sabot_common::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::canned::{self, TRACE_ID};
@@ -102,7 +103,7 @@ fn enabling_and_disabling() {
 
 #[test]
 fn doctor() {
-    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time").as_nanos()).expect("a time");
+    let now = SystemClock::new().now().unix_nanos();
     let checks = json!([
         {"name": "recording", "status": "warning", "message": "telemetry is off", "fix": "sabot telemetry enable"},
         {"name": "exporter otlp", "status": "ok", "message": "http://c:4317 by grpc: answers in 3 ms"},
