@@ -110,7 +110,8 @@ impl<'a> Client<'a> {
 
     /// Reads one resource as part of a trace.
     pub(crate) fn get_within(&self, path: &[&str], traceparent: &str) -> Result<Value, CliError> {
-        self.call_within(&Method::GET, path, &Query::new(), Payload::Empty, Some(traceparent))
+        let answered = self.exchange(&Method::GET, path, &Query::new(), Payload::Empty, Some(traceparent))?;
+        self.read(answered, path, "JSON", |body| serde_json::from_str(body).ok())
     }
 
     /// Reads a resource that is a list.
@@ -151,23 +152,8 @@ impl<'a> Client<'a> {
     }
 
     fn call(&self, method: &Method, path: &[&str], query: &Query, payload: Payload<'_>) -> Result<Value, CliError> {
-        self.call_within(method, path, query, payload, None)
-    }
-
-    fn call_within(
-        &self,
-        method: &Method,
-        path: &[&str],
-        query: &Query,
-        payload: Payload<'_>,
-        traceparent: Option<&str>,
-    ) -> Result<Value, CliError> {
-        let Answered { url, status, body } = self.exchange(method, path, query, payload, traceparent)?;
-        match serde_json::from_str::<Value>(&body) {
-            Ok(answer) if status.is_success() => Ok(answer),
-            Ok(answer) => Err(refusal(status.as_u16(), &answer).unwrap_or_else(|| not_sabot(&url, status.as_u16()))),
-            Err(_) => Err(not_sabot(&url, status.as_u16())),
-        }
+        let answered = self.exchange(method, path, query, payload, None)?;
+        self.read(answered, path, "JSON", |body| serde_json::from_str(body).ok())
     }
 
     /// Reads an answer with rows of users' data, and what it says besides.
@@ -186,6 +172,7 @@ impl<'a> Client<'a> {
         self.read(answered, path, "a row", |body| serde_json::from_str(body).ok())
     }
 
+    /// What was answered as `read` takes it, or why it was refused.
     fn read<T>(
         &self,
         answered: Answered,
